@@ -1,0 +1,117 @@
+"""An event: one fact from a feed, as it lies on the `events` and `crossings` topics."""
+
+import hmac
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from streams.errors import InvalidEvent
+
+RESERVED_SOURCES = frozenset({"clock", "webhook", "manual"})
+"""Written by touchline alone; on the topic such a record carries a signature."""
+
+SIGNATURE_HEADER = "touchline-signature"
+ORIGIN_HEADER = "touchline-origin"
+"""`topic/partition/offset` of a record that was forwarded to its key's own partition."""
+
+NAME_LENGTH = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NAMESPACE = uuid.UUID("6a0b7d52-3a55-5d3c-9d0a-5a2f6f1d7c11")
+
+
+class Lineage(msgspec.Struct, omit_defaults=True):
+    """Where a firing comes from: the first event, and the triggers that fired on the way."""
+
+    root_event_id: str = ""
+    trigger_chain: list[str] = []
+    trigger_depth: int = 0
+
+
+class Event(msgspec.Struct, omit_defaults=True):
+    """One event. JSON on the wire; a plain object and a structured CloudEvent decode into the same struct.
+
+    `payload` is any JSON value, an object for all that filters look into. `accepted_at_ms` is Unix time in
+    milliseconds at the door (the record's timestamp for feeds straight to Kafka). `watch` and `caused_by` are set on
+    crossings only: which watched edge was crossed, and by which event.
+    """
+
+    source: str = ""
+    type: str = ""
+    payload: Any = None
+    id: str = ""
+    subject: str | None = None
+    time: str | None = None
+    lineage: Lineage | None = None
+    workspace: str = ""
+    accepted_at_ms: int = 0
+    watch: str = ""
+    caused_by: str = ""
+    specversion: str = ""
+    data: Any = None
+    partitionkey: str | None = None
+
+
+_decode = msgspec.json.Decoder(Event).decode
+encode_event = msgspec.json.Encoder().encode
+
+
+def derived_id(*parts: str) -> str:
+    """The id that follows from `parts` (uuid5, RFC 9562): the same parts give the same id on every machine, ever."""
+    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+
+
+def check_name(path: str, value: object) -> str:
+    """Return `value` if it can be a source or a type: 1 to 256 characters, none of them a control character.
+
+    Raises InvalidEvent otherwise.
+    """
+    if not isinstance(value, str) or not value:
+        raise InvalidEvent(path, "must be a text of 1 to 256 characters")
+    if len(value) > NAME_LENGTH:
+        raise InvalidEvent(path, f"is {len(value)} characters long; at most {NAME_LENGTH} are accepted")
+    if _CONTROL.search(value):
+        raise InvalidEvent(path, "holds a control character; printable text is accepted")
+    return value
+
+
+def read_event(value: bytes | None) -> Event:
+    """Decode one record's value: the plain object or a structured CloudEvent. Raises InvalidEvent with the reason.
+
+    Ids, times and signatures are the caller's: they follow from where the record lies.
+    """
+    if not value:
+        raise InvalidEvent("", "the record is empty; a JSON object with source, type and payload is accepted")
+    try:
+        event = _decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidEvent("", f"not an event: {error}") from error
+    if event.specversion:
+        if event.specversion != "1.0":
+            raise InvalidEvent("specversion", "1.0 is accepted")
+        event.payload, event.data, event.specversion = event.data, None, ""
+    if not event.source or not event.type or _CONTROL.search(event.source) or _CONTROL.search(event.type):
+        check_name("source", event.source)
+        check_name("type", event.type)
+    return event
+
+
+def sign(value: bytes, key: bytes) -> bytes:
+    """The signature a record of a reserved source carries in `SIGNATURE_HEADER` (HMAC-SHA256, hex; RFC 2104)."""
+    return hmac.new(key, value, "sha256").hexdigest().encode()
+
+
+def is_signed(value: bytes, headers: Sequence[tuple[str, bytes]], key: bytes) -> bool:
+    """Whether these headers hold the signature that touchline itself would have put on `value`."""
+    return any(name == SIGNATURE_HEADER and hmac.compare_digest(given, sign(value, key)) for name, given in headers)
+
+
+def event_key(event: Event, spread_sources: frozenset[str]) -> bytes:
+    """The record key: the source, or source/subject for a source declared `spread: subject`; `partitionkey` is honoured."""
+    if event.partitionkey:
+        return event.partitionkey.encode()
+    if event.subject and event.source in spread_sources:
+        return f"{event.source}/{event.subject}".encode()
+    return event.source.encode()

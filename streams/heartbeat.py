@@ -1,0 +1,23 @@
+"""What each process says of itself on `heartbeats`: its stages, its counts, and how far it has applied the rows."""
+
+import msgspec
+
+
+class Heartbeat(msgspec.Struct, omit_defaults=True):
+    """One process's word. Key: `process`. A process that stops in good order leaves a tombstone.
+
+    `role` is worker, connect or ingest. `stages` maps each stage that works to the partitions it holds. `counts` maps
+    stage.outcome to how many records since the process began. `applied` maps a row topic (triggers, hubs, sources) to
+    the next offset it will apply: a row at a smaller offset is live in this process.
+    """
+
+    process: str
+    role: str
+    at_ms: int
+    stages: dict[str, list[int]] = {}
+    counts: dict[str, int] = {}
+    applied: dict[str, int] = {}
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Heartbeat).decode

@@ -1,0 +1,61 @@
+"""The topics: their names, keys, retention, and which partition a key belongs to (DESIGN 3)."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from aiokafka.partitioner import murmur2
+
+from streams.settings import Settings
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. `staged` ones have the installation's partition count; the others have one partition, a total order."""
+
+    name: str
+    staged: bool = True
+    config: dict[str, str] = field(default_factory=dict)
+
+    def full_name(self, settings: Settings) -> str:
+        """The name on the broker, with the installation's prefix."""
+        return settings.topic_prefix + self.name
+
+    def partitions(self, settings: Settings) -> int:
+        """How many partitions it has."""
+        return settings.partitions if self.staged else 1
+
+
+def _kept(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+
+
+_COMPACTED = {"cleanup.policy": "compact"}
+
+EVENTS = Topic("events", config=_kept(7))
+CROSSINGS = Topic("crossings", config=_kept(30))
+FIRINGS = Topic("firings", config=_kept(7))
+DISPATCHES = Topic("dispatches", config=_kept(7))
+EXECUTIONS = Topic("executions", config=_kept(30))
+DEAD = Topic("dead", config=_kept(30))
+
+# Rows out of Postgres, one compacted topic a table, in commit order: one partition.
+TRIGGERS = Topic("triggers", staged=False, config=_COMPACTED)
+HUBS = Topic("hubs", staged=False, config=_COMPACTED)
+SOURCES = Topic("sources", staged=False, config=_COMPACTED)
+
+# What each process says of itself: its stages, its counts, and how far it has applied the rows above.
+HEARTBEATS = Topic("heartbeats", staged=False, config=_COMPACTED)
+
+TOPICS = (EVENTS, CROSSINGS, FIRINGS, DISPATCHES, EXECUTIONS, DEAD, TRIGGERS, HUBS, SOURCES, HEARTBEATS)
+
+
+@lru_cache(maxsize=1_000_000)
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition Kafka's own partitioner (murmur2) gives this key; remembered, since it is computed in Python.
+
+    Source: `BuiltInPartitioner.partitionForKey` of Kafka's Java client.
+    """
+    hashed: int = murmur2(key)  # type: ignore[no-untyped-call]  # aiokafka ships no types
+    return (hashed & 0x7FFFFFFF) % partitions
