@@ -22,7 +22,8 @@ test: check                 ## check, then every test against a real Kafka and a
 bench: .venv/installed      ## measure, and write dated results to tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks
 
-lock: .venv/installed       ## resolve pyproject.toml anew into requirements.lock
+lock:                       ## resolve pyproject.toml anew into requirements.lock
+	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q uv==0.13.8
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --group pyproject.toml:dev \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet -o requirements.lock
