@@ -33,14 +33,17 @@ class Inject(msgspec.Struct):
 
 
 class Dispatch(msgspec.Struct, omit_defaults=True):
-    """One inject to make. Key: `hub_id/agent_instance_id`. `fresh` chooses `/inject-and-create` over `/inject`."""
+    """One inject to make. Key: `hub_id/agent_instance_id`.
+
+    `fresh` chooses `/inject-and-create` over `/inject`; `recreate` allows it when the instance turns out to be gone.
+    """
 
     hub_id: str
     fresh: bool
     inject: Inject
+    recreate: bool = False
     workspace: str = ""
     accepted_at_ms: int = 0
-    one_shot_generation: int = 0
 
 
 class Status(StrEnum):

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 from streams.errors import InvalidTrigger
 
 OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in")
-_RANGES: dict[str, Callable[[Any, Any], bool]] = {
+RANGES: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,
     "lte": operator.le,
 }
+"""The operators that compare numbers."""
 
 Test = Callable[[Any], bool]
 """Judges an event's payload."""
@@ -90,7 +91,7 @@ def _parse_operators(path: tuple[str, ...], condition: dict[str, Any], where: st
         here = f"{where}.{name}"
         if name not in OPERATORS:
             raise InvalidTrigger(here, f"is not an operator; accepted: {', '.join(OPERATORS)}")
-        if name in _RANGES and not is_number(value):
+        if name in RANGES and not is_number(value):
             raise InvalidTrigger(here, "compares numbers; a number is accepted")
         if name == "in":
             if not isinstance(value, list) or not value or not all(is_scalar(item) for item in value):
@@ -135,7 +136,7 @@ def compile_predicate(predicate: Predicate) -> Test:
     if predicate.operator == "in":
         keys = frozenset(map(scalar_key, wanted))
         return lambda payload: is_scalar(value := get(payload)) and scalar_key(value) in keys
-    compare = _RANGES[predicate.operator]
+    compare = RANGES[predicate.operator]
     return lambda payload: is_number(value := get(payload)) and compare(value, wanted)
 
 

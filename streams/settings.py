@@ -2,7 +2,7 @@
 
 import ssl
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -58,9 +58,9 @@ class Settings(BaseSettings):
         """The workers' consumer group; also Faust's app id, the start of its changelog topics' names."""
         return f"{self.topic_prefix}touchline"
 
-    def kafka_client(self) -> dict[str, object]:
+    def kafka_client(self) -> dict[str, Any]:
         """Keyword arguments every aiokafka client shares: where the broker is, and how to be let in."""
-        arguments: dict[str, object] = {
+        arguments: dict[str, Any] = {
             "bootstrap_servers": self.kafka_bootstrap_servers,
             "security_protocol": self.kafka_security_protocol,
         }

@@ -57,5 +57,5 @@ def partition_of(key: bytes, partitions: int) -> int:
 
     Source: `BuiltInPartitioner.partitionForKey` of Kafka's Java client.
     """
-    hashed: int = murmur2(key)  # type: ignore[no-untyped-call]  # aiokafka ships no types
+    hashed: int = murmur2(key)
     return (hashed & 0x7FFFFFFF) % partitions

@@ -18,15 +18,19 @@ _OPERATORS = {ABOVE: ("gte", "gt"), BELOW: ("lte", "lt")}
 
 
 class Watch(NamedTuple):
-    """What to look at and for. Two triggers that ask the same share one watch; two workspaces never do."""
+    """What to look at and for. Two triggers that ask the same share one watch; two workspaces never do.
+
+    `chosen_by` are the equalities; the value is across when `operator` holds between it and `threshold`.
+    """
 
     id: str
     source: str
     field: tuple[str, ...]
     chosen_by: tuple[tuple[tuple[str, ...], Any], ...]
+    operator: str
     threshold: float
-    above: bool
     event_type: str
+    workspace: str
 
 
 def parse_watch(workspace: str, source: str, event_type: str, predicates: tuple[Predicate, ...]) -> Watch | None:
@@ -51,6 +55,6 @@ def parse_watch(workspace: str, source: str, event_type: str, predicates: tuple[
                 f"next to the threshold a crossing takes equalities, which choose the value to watch, such as {example}",
             )
     chosen_by = tuple(sorted((predicate.path, predicate.value) for predicate in others))
-    threshold = thresholds[0].value
-    identity = msgspec.json.encode([workspace, source, event_type, chosen_by, thresholds[0].operator, float(threshold)])
-    return Watch(derived_id("watch", identity.decode()), source, field, chosen_by, threshold, suffix == ABOVE, event_type)
+    operator, threshold = thresholds[0].operator, thresholds[0].value
+    identity = msgspec.json.encode([workspace, source, event_type, chosen_by, operator, float(threshold)]).decode()
+    return Watch(derived_id("watch", identity), source, field, chosen_by, operator, threshold, event_type, workspace)

@@ -1,0 +1,33 @@
+"""Whole-batch delivery: the one room that touches Faust's internals (DESIGN 5).
+
+What Faust keeps doing: group membership, rebalance, co-partitioned tables with changelogs, standbys, recovery.
+What this room changes: every partition's fetched list of records arrives as ONE message, and the stage that took it
+answers for it with one ack. Per record, nothing of Faust runs.
+
+The life of a batch, the same numbers stand in `consumer.py`, `stage.py` and `writer.py`:
+
+1. fetch     The consumer thread drains what the broker sent; a partition's list becomes one `Batch`.
+2. deliver   The batch enters the partition's ledger, then the agents' queues.
+3. judge     A pure rule turns the batch into outputs and state changes; the state in memory changes at once.
+4. send      Outputs go out as record batches, in the order of their inputs, and every ack is awaited.
+5. remember  State changes, one per key, go to the changelog as one record batch, and its ack is awaited.
+6. ack       The batch leaves the ledger; the longest done prefix is what the next commit writes.
+
+What each step guarantees: after 4 the outcome is on disk; after 5 a restart would not judge these records again, since a
+key's state carries the input offset that last changed it and a record at or below that offset is skipped for the key;
+after 6 a restart would not even read them. A process killed between any two steps leaves its successor with records
+to read again whose outcome, the ids being derived, is the same.
+
+| what fails | what holds |
+| --- | --- |
+| killed before 4 | the records are read again and judged from the remembered state |
+| killed between 4 and 5 | the outputs are sent again with the same ids; whoever reads them knows the ids |
+| killed between 5 and 6 | the records are read again and skipped, key by key |
+| a seek while a fetch is under way | seeks count epochs: what an older one fetched is dropped, its acks are ignored |
+| a rebalance | work begun is finished (`Stage.drain`) before the partitions go; the next owner reads the rest |
+| a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
+| an output that cannot be sent | the process stops; it never goes on past a hole |
+
+Read against faust-streaming 0.15.3 and aiokafka 0.14.0; `tests/unit/streams/engine/test_internals.py` fails when an
+internal this room leans on is gone.
+"""

@@ -1,0 +1,188 @@
+"""The worker process: the Faust app with its four stages, wired in the order an event flows through them."""
+
+import asyncio
+import signal
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import faust
+import stamina
+import structlog
+import uvloop
+from faust.types.auth import CredentialsT
+
+from streams.admission import Gate as GateState
+from streams.admission import Seen
+from streams.crossing import Edge
+from streams.detect import Detect
+from streams.dispatch import Dispatch
+from streams.engine.batch import BatchSchema
+from streams.engine.consumer import BatchTransport
+from streams.engine.stage import Stage
+from streams.engine.table import StateTable
+from streams.engine.writer import Writer
+from streams.gate import Gate
+from streams.heartbeat import Heartbeat
+from streams.match import Match
+from streams.pulse import Pulse
+from streams.reading import Reader
+from streams.registry import Registry
+from streams.rows import Rows
+from streams.settings import Settings
+from streams.topics import CROSSINGS, DISPATCHES, EVENTS, FIRINGS, Topic
+
+log = structlog.get_logger()
+
+SESSION_TIMEOUT_SECONDS = 10.0
+"""Silence after which the group gives a worker's partitions to others: a dead worker's events wait this long."""
+COMMIT_SECONDS = 0.5
+"""How often offsets are committed: what a successor reads again, and skips, is at most this much."""
+BUFFERED_BATCHES = 16
+"""Batches an agent's queue holds before its partitions are fetched no further: enough for every partition to have one."""
+
+STAGES: dict[str, tuple[Topic, ...]] = {
+    "detect": (EVENTS,),
+    "match": (EVENTS, CROSSINGS),
+    "gate": (FIRINGS,),
+    "dispatch": (DISPATCHES,),
+}
+
+
+class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete types
+    """Faust with whole-batch delivery."""
+
+    def _new_transport(self) -> BatchTransport:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+
+def build_app(settings: Settings) -> BatchApp:
+    """The Faust app, without agents. It makes no topics: `touchline topics create` has."""
+    return BatchApp(
+        id=settings.group,
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=SESSION_TIMEOUT_SECONDS,
+        broker_heartbeat_interval=SESSION_TIMEOUT_SECONDS / 5,
+        broker_rebalance_timeout=SESSION_TIMEOUT_SECONDS,
+        broker_commit_interval=COMMIT_SECONDS,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=BUFFERED_BATCHES,
+        stream_wait_empty=False,  # Stage.drain waits for what is under way; dispatches are abandoned, not waited for
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        web_enabled=False,
+        store="memory://",
+    )
+
+
+class Worker:
+    """One worker process: rows, writer, pulse, and the stages on the Faust app."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.counts: Counter[str] = Counter()
+        self.registry = Registry()
+        self.pulse = Pulse(settings, "worker", self._describe)
+        self.rows = Rows(settings, on_change=self.registry.apply, on_applied=self.pulse.beat)
+        self.writer = Writer(settings)
+        self.app = build_app(settings)
+        self._add_stages()
+
+    def _add_stages(self) -> None:
+        settings, app = self.settings, self.app
+        reader = Reader(settings, self.rows)
+        edges = StateTable(app, "edges", settings.partitions, Edge)
+        gates = StateTable(app, "gates", settings.partitions, GateState)
+        seen = StateTable(app, "seen", settings.partitions, Seen)
+        detect = Detect(settings, reader, self.registry.watches, edges)
+        match = Match(settings, reader, self.rows, self.registry.index)
+        gate = Gate(settings, self.rows, gates, seen)
+        self._judging = [
+            Stage("detect", self.writer, detect.judge, self.counts),
+            Stage("match", self.writer, match.judge, self.counts),
+            Stage("gate", self.writer, gate.judge, self.counts),
+        ]
+        self._dispatch = Dispatch(settings, self.rows, self.writer, self.counts)
+        stages: list[Stage | Dispatch] = [*self._judging, self._dispatch]
+        for stage in stages:
+            topics = [topic.full_name(settings) for topic in STAGES[stage.name]]
+            app.agent(app.topic(*topics, schema=BatchSchema()), name=stage.name)(stage.run)
+        app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+        app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        app.on_rebalance_complete.connect(self._on_settled, weak=False)
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Work until `stop` is set or Faust gives up; the process's exit code."""
+        await self.pulse.start()
+        await self.rows.start()
+        await self.writer.start()
+        log.info("rows_loaded", triggers=len(self.rows.triggers), hubs=len(self.rows.hubs))
+        await self.app.start()
+        stopping = asyncio.create_task(stop.wait())
+        ended = asyncio.create_task(self.app._crashed.wait())
+        await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)
+        crashed = not stopping.done()
+        stopping.cancel()
+        if not crashed:
+            await self._on_revoked(self.app, ())
+        await self.app.stop()
+        await self.rows.stop()
+        await self.writer.stop()
+        await self.pulse.stop()
+        return 70 if crashed else 0
+
+    async def _on_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
+        # Triggers made before this worker got its partitions are live in it before it judges an event (invariant 7).
+        await self.rows.catch_up()
+        log.info("partitions_assigned", partitions=len(assigned))
+
+    async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
+        await self._dispatch.abandon()
+        for stage in self._judging:
+            await stage.drain()
+        self.pulse.beat()
+
+    async def _on_settled(self, _app: Any, **_: Any) -> None:
+        self.pulse.beat()
+
+    def _describe(self, heartbeat: Heartbeat) -> None:
+        heartbeat.counts = dict(self.counts)
+        heartbeat.applied = dict(self.rows.applied)
+        if self.app.rebalancing:
+            return
+        with suppress(faust.exceptions.ConsumerNotStarted):
+            assignment = self.app.consumer.assignment()
+            for stage, (topic, *_) in STAGES.items():
+                name = topic.full_name(self.settings)
+                heartbeat.stages[stage] = sorted(tp.partition for tp in assignment if tp.topic == name)
+
+
+def _credentials(settings: Settings) -> CredentialsT | None:
+    client = settings.kafka_client()
+    context = client.get("ssl_context")
+    if "sasl_mechanism" in client:
+        return faust.SASLCredentials(
+            username=client["sasl_plain_username"],
+            password=client["sasl_plain_password"],
+            mechanism=client["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None
+
+
+async def work(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT."""
+    stamina.instrumentation.set_on_retry_hooks([])  # dispatch logs its own, with the hub and the execution
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await Worker(settings).run(stop)
+
+
+def run(settings: Settings) -> int:
+    """The worker process; returns its exit code. Raises KafkaError when the broker cannot be reached at the start."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's consumer thread makes a loop of its own
+    with asyncio.Runner() as runner:
+        return runner.run(work(settings))

@@ -1,0 +1,197 @@
+"""Faust's aiokafka consumer, delivering whole batches (steps 1, 2 and 6 of the room's protocol)."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP, ConsumerMessage
+from mode.utils.futures import notify
+
+from streams.engine.batch import Batch, Record
+
+FETCH_WAIT_MS = 20
+"""How long the broker may hold a fetch for which it has nothing. A consumer has one fetch at a time under way per
+broker, so one that covers only idle partitions delays a busy one by this much at most (DESIGN 5; Faust fixes 1,500)."""
+
+
+class Fetched(dict[TP, list[Record]]):
+    """What one fetch drained, and the epoch it belongs to."""
+
+    epoch = 0
+
+
+class Ledger:
+    """One partition's delivered batches of one epoch, by their last offsets, until they are acked."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.delivered: deque[int] = deque()
+        self.done: set[int] = set()
+        self.next_offset: int | None = None
+
+    def ack(self, last_offset: int) -> None:
+        """One batch is done. `next_offset` moves past the longest prefix of batches that are."""
+        self.done.add(last_offset)
+        while self.delivered and self.delivered[0] in self.done:
+            offset = self.delivered.popleft()
+            self.done.discard(offset)
+            self.next_offset = offset + 1
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faust ships no complete types
+    """The thread that talks to the broker. `epoch` counts seeks, and is changed and read around each drain in this thread."""
+
+    epoch = 0
+    _seeking = False
+
+    def _create_worker_consumer(self, transport: Transport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
+    ) -> Fetched:
+        """Step 1. Drains without suspending, so that no seek comes between the look at the epoch and the drain."""
+        fetched = Fetched()
+        fetched.epoch = self.epoch
+        fetcher = consumer._fetcher
+        deadline = time.monotonic() + (timeout or 0)
+        with fetcher._subscriptions.fetch_context():
+            while not self._outdated(fetched.epoch):
+                if consumer._closed or fetcher._closed:
+                    raise ConsumerStoppedError
+                if not fetcher._subscriptions.reassignment_in_progress:
+                    records = await fetcher.fetched_records(active_partitions, timeout=0, max_records=max_records)
+                    if records:
+                        fetched.update(records)
+                        break
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                waiter = fetcher._create_fetch_waiter()
+                await asyncio.wait([waiter], timeout=remaining)
+                if waiter.done():
+                    waiter.result()  # authorization errors
+                else:
+                    waiter.cancel()
+        return fetched
+
+    def _outdated(self, epoch: int) -> bool:
+        return self._seeking or epoch != self.epoch or not self.consumer.flow_active
+
+    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        """Seek every source partition to its committed offset, or to its beginning when it has none."""
+        return await self.call_thread(self._seek_to_committed)  # type: ignore[no-any-return]
+
+    async def _seek_to_committed(self) -> Mapping[TP, int | None]:
+        # aiokafka's own seek_to_committed leaves a partition without a commit where its last fetch left it, past what
+        # was fetched and dropped; and it asks for one offset after the other.
+        consumer = self._ensure_consumer()
+        self._seeking = True
+        try:
+            tps = [tp for tp in self.assignment() if not self.consumer._is_changelog_tp(tp)]
+            offsets = await asyncio.gather(*[consumer.committed(tp) for tp in tps])
+            committed = dict(zip(tps, offsets, strict=True))
+            fresh = [TopicPartition(*tp) for tp, offset in committed.items() if offset is None]
+            for tp, offset in committed.items():
+                if offset is not None:
+                    consumer.seek(tp, offset)
+            if fresh:
+                await consumer.seek_to_beginning(*fresh)
+            return committed
+        finally:
+            self.epoch += 1
+            self._seeking = False
+
+
+class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete types
+    """Delivers each partition's fetched records as one message whose offset is the last record's."""
+
+    _thread: BatchConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._ledgers: dict[TP, Ledger] = {}
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """Step 2. Records that are dropped here are fetched again: whatever drops them is followed by a seek."""
+        fetched, active = await self._wait_next_records(timeout)
+        if not fetched or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        generation = self.app.consumer_generation_id
+        for tp, records in fetched.items():
+            if not self.flow_active or generation != self.app.consumer_generation_id or fetched.epoch != self._thread.epoch:
+                return
+            if active is None or tp in active or tp in self._buffered_partitions:
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                yield tp, self._enter(TP(tp.topic, tp.partition), Batch(tp, records, fetched.epoch))
+
+    def _enter(self, tp: TP, batch: Batch) -> ConsumerMessage:
+        if self.app.topics.acks_enabled_for(tp.topic):
+            ledger = self._ledgers.get(tp)
+            if ledger is None or ledger.epoch != batch.epoch:
+                ledger = self._ledgers[tp] = Ledger(batch.epoch)
+            ledger.delivered.append(batch.last_offset)
+        last = batch.records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            batch.last_offset,
+            last.timestamp / 1000.0,
+            0,
+            None,
+            None,
+            batch,
+            None,
+            serialized_key_size=0,
+            serialized_value_size=0,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def ack(self, message: Any) -> bool:
+        """Step 6. An ack of an older epoch changes nothing: its records are being read again."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        ledger = self._ledgers.get(message.tp)
+        batch: Batch = message.value
+        if ledger is not None and ledger.epoch == batch.epoch == self._thread.epoch:
+            ledger.ack(batch.last_offset)
+        notify(self._waiting_for_ack)
+        return True
+
+    def _new_offset(self, tp: TP) -> int | None:
+        ledger = self._ledgers.get(tp)
+        return ledger.next_offset if ledger is not None and ledger.epoch == self._thread.epoch else None
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return (tp for tp in list(self._ledgers) if topics is None or tp in topics or tp.topic in topics)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: the ledger counts batches, so gaps between or inside them mean nothing to it."""
+
+    async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
+        """Forget the ledgers of partitions that go."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._ledgers.pop(tp, None)
+
+
+class BatchTransport(Transport):  # type: ignore[misc]  # faust ships no complete types
+    """Faust's aiokafka transport with the consumer above."""
+
+    Consumer = BatchConsumer
