@@ -1,0 +1,62 @@
+"""Each internal of Faust and aiokafka that the engine leans on: a version that loses one fails here, loudly."""
+
+import inspect
+from importlib.metadata import version
+
+import aiokafka
+import faust
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.subscription_state import SubscriptionState
+from faust.stores.memory import Store
+from faust.tables.table import Table
+from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Transport
+
+
+def test_the_versions_are_those_the_engine_was_read_against() -> None:
+    """Another version may work, but somebody has to read it first."""
+    assert (version("faust-streaming"), version("aiokafka")) == ("0.15.3", "0.14.0")
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (Consumer, ["_wait_next_records", "_new_offset", "_filter_tps_with_pending_acks", "_add_gap", "_is_changelog_tp",
+                    "perform_seek", "ack", "getmany"]),
+        (AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_ensure_consumer", "call_thread",
+                                  "seek_to_committed"]),
+        (Fetcher, ["fetched_records", "_create_fetch_waiter"]),
+        (SubscriptionState, ["reassignment_in_progress", "fetch_context"]),
+        (Table, ["_new_store"]),
+        (Store, ["apply_changelog_batch", "on_recovery_completed"]),
+        (faust.App, ["_new_transport"]),
+    ],
+)  # fmt: skip
+def test_what_the_engine_overrides_or_calls_is_there(owner: type, names: list[str]) -> None:
+    """A renamed method would be an override of nothing."""
+    assert [name for name in names if not hasattr(owner, name)] == []
+
+
+def test_a_drain_without_a_timeout_never_suspends_between_partitions() -> None:
+    """The engine reads the epoch and drains in one go: `if drained or not timeout: return` must precede any wait."""
+    source = inspect.getsource(Fetcher.fetched_records)
+    assert source.index("if drained or not timeout") < source.index("_create_fetch_waiter")
+
+
+async def test_the_fetch_wait_can_be_set_before_the_start() -> None:
+    """The consumer takes its longest fetch wait from an attribute when it starts."""
+    consumer = aiokafka.AIOKafkaConsumer()
+    assert consumer._fetch_max_wait_ms == 500
+    await consumer.stop()
+
+
+def test_the_transport_names_its_consumer_class() -> None:
+    """Faust makes the consumer from `Transport.Consumer`."""
+    assert issubclass(Transport.Consumer, Consumer)
+
+
+def test_the_gap_bookkeeping_is_bypassed_in_both_places() -> None:
+    """Faust adds gaps from one place only, and looks at acks through `_new_offset`."""
+    assert inspect.getsource(Consumer).count("self._add_gap(") == 1
+    assert "self._new_offset(tp)" in inspect.getsource(Consumer._filter_committable_offsets)

@@ -1,0 +1,119 @@
+"""Crossings: the edge of each watch, and nobody else's."""
+
+from typing import Any
+
+import pytest
+
+from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge
+from streams.errors import InvalidTrigger
+from streams.event import Event
+from streams.filter import parse_filter
+from streams.watch import Watch, parse_watch
+
+
+def watch(threshold: float = 100, event_type: str = "price_cross_above", **chosen: Any) -> Watch:
+    """A watch as a trigger on stocks would imply it."""
+    operator = "gte" if event_type.endswith("above") else "lte"
+    predicates = parse_filter({**chosen, "price": {operator: threshold}})
+    found = parse_watch("default", "stocks", event_type, predicates)
+    assert found is not None
+    return found
+
+
+def crossings(watched: Watch, prices: list[float]) -> list[float]:
+    """The prices at which the watch crosses."""
+    edge: Edge | None = None
+    crossed_at = []
+    for offset, price in enumerate(prices):
+        changed, crossed = judge_edge(watched, edge, price, offset)
+        edge = changed or edge
+        if crossed:
+            crossed_at.append(price)
+    return crossed_at
+
+
+def test_a_crossing_is_an_edge_and_not_a_level() -> None:
+    """Only the step from below to at-or-above crosses; the first value ever seen sets the side."""
+    assert crossings(watch(), [101, 99, 100, 101, 90, 100.3, 100]) == [100, 100.3]
+
+
+def test_crossing_below_is_the_mirror() -> None:
+    """From above to at-or-below."""
+    assert crossings(watch(event_type="price_cross_below"), [99, 101, 100, 90, 101, 99]) == [100, 99]
+
+
+def test_a_record_judged_before_changes_nothing() -> None:
+    """A replayed record, at or below the offset that last changed the edge, is skipped."""
+    edge = Edge(offset=7, across=False)
+    assert judge_edge(watch(), edge, 101, 7) == (None, False)
+    assert judge_edge(watch(), edge, 101, 8) == (Edge(offset=8, across=True), True)
+
+
+def test_an_event_concerns_exactly_the_watches_that_choose_its_value() -> None:
+    """Equalities choose the value; another symbol, a text for a price and a crossing itself concern nobody."""
+    watches = Watches()
+    apple, other = watch(symbol="AAPL"), watch(90, symbol="MSFT")
+    watches.add(apple)
+    watches.add(other)
+
+    def concerned(**event: Any) -> list[str]:
+        return [found.id for found, _ in watches.concerned(Event(**{"source": "stocks", "type": "price", **event}))]
+
+    assert concerned(payload={"symbol": "AAPL", "price": 3}) == [apple.id]
+    assert concerned(payload={"symbol": "AAPL", "price": "3"}) == []
+    assert concerned(payload={"symbol": "IBM", "price": 3}) == []
+    assert concerned(payload={"price": 3}) == []
+    assert concerned(source="bonds", payload={"symbol": "AAPL", "price": 3}) == []
+    assert concerned(type="price_cross_above", payload={"symbol": "AAPL", "price": 3}) == []
+
+
+def test_a_watch_is_gone_with_its_last_trigger() -> None:
+    """Two triggers that ask the same share a watch; it goes with the second."""
+    watches = Watches()
+    event = Event(source="stocks", type="price", payload={"symbol": "AAPL", "price": 3})
+    for _ in range(2):
+        watches.add(watch(symbol="AAPL"))
+    watches.remove(watch(symbol="AAPL"))
+    assert len(list(watches.concerned(event))) == 1
+    watches.remove(watch(symbol="AAPL"))
+    assert list(watches.concerned(event)) == []
+    assert len(watches) == 0
+
+
+def test_a_crossing_says_what_was_crossed_and_by_which_event() -> None:
+    """SPEC 3's payload, an id that follows from watch and event, and the cause."""
+    watched = watch(symbol="AAPL")
+    cause = Event(source="stocks", type="price", id="e1", payload={"symbol": "AAPL", "price": 100.3})
+    crossing = crossing_event(watched, cause, 100.3)
+    assert (crossing.source, crossing.type) == ("stocks", "price_cross_above")
+    assert crossing.payload == {"symbol": "AAPL", "threshold": 100, "price": 100.3}
+    assert (crossing.watch, crossing.caused_by) == (watched.id, "e1")
+    assert crossing.id == crossing_event(watched, cause, 100.3).id
+
+
+def test_state_lives_with_its_event() -> None:
+    """An edge's key begins with the event's key; without an equality each subject is a value of its own."""
+    event = Event(source="stocks", type="price", subject="AAPL")
+    assert edge_key(watch(), event, b"stocks").startswith(b"stocks\x1f")
+    assert edge_key(watch(), event, b"stocks").endswith(b"\x1fAAPL")
+    assert edge_key(watch(symbol="AAPL"), event, b"stocks").endswith(b"\x1f")
+
+
+def test_workspaces_and_thresholds_never_share_a_watch() -> None:
+    """The same words in another workspace, or another threshold, are another watch."""
+    predicates = parse_filter({"price": {"gte": 100}})
+    ours = parse_watch("ours", "stocks", "price_cross_above", predicates)
+    theirs = parse_watch("theirs", "stocks", "price_cross_above", predicates)
+    assert ours is not None
+    assert theirs is not None
+    assert len({ours.id, theirs.id, watch(90).id, watch(100.0).id, watch(100).id}) == 4
+
+
+@pytest.mark.parametrize(
+    "match_filter",
+    [{}, {"price": 100}, {"price": {"lte": 100}}, {"price": {"gte": 1, "gt": 2}}, {"price": {"gte": 1}, "symbol": {"ne": "A"}}],
+)
+def test_a_crossing_without_one_threshold_is_refused(match_filter: Any) -> None:
+    """The detector must know one threshold to watch, and which value."""
+    with pytest.raises(InvalidTrigger):
+        parse_watch("default", "stocks", "price_cross_above", parse_filter(match_filter))
