@@ -1,8 +1,7 @@
 """Which watches an event concerns, and when a watched value crosses. Pure: the rule beside the detect stage."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from streams.event import Event, derived_id
 from streams.filter import RANGES, field_getter, is_number, is_scalar, scalar_key
@@ -18,26 +17,33 @@ class Edge(State, omit_defaults=True):
     across: bool = False
 
 
+class Look(NamedTuple):
+    """One way to look at a source's events: the field that holds the value, the fields that choose, the watches by choice."""
+
+    field: Callable[[Any], Any]
+    choosers: tuple[Callable[[Any], Any], ...]
+    by_choice: dict[tuple[object, ...], dict[str, Watch]]
+
+
 class Watches:
     """The watches of all enabled triggers, indexed by source, field, and the values that choose what is watched."""
 
     def __init__(self) -> None:
-        self._users: dict[str, int] = defaultdict(int)
-        self._by_source: dict[str, dict[Path, dict[tuple[Path, ...], dict[tuple[object, ...], dict[str, Watch]]]]] = {}
-        self._getters: dict[Path, Callable[[Any], Any]] = {}
+        self._users: dict[str, int] = {}
+        self._looks: dict[str, dict[tuple[Path, ...], Look]] = {}
 
     def __len__(self) -> int:
         return len(self._users)
 
     def add(self, watch: Watch) -> None:
         """One more trigger uses this watch."""
-        self._users[watch.id] += 1
-        paths = tuple(path for path, _ in watch.chosen_by)
-        values = tuple(scalar_key(value) for _, value in watch.chosen_by)
-        fields = self._by_source.setdefault(watch.source, {})
-        fields.setdefault(watch.field, {}).setdefault(paths, {}).setdefault(values, {})[watch.id] = watch
-        for path in (watch.field, *paths):
-            self._getters.setdefault(path, field_getter(path))
+        self._users[watch.id] = self._users.get(watch.id, 0) + 1
+        paths, choice = _filed_under(watch)
+        looks = self._looks.setdefault(watch.source, {})
+        if paths not in looks:
+            field, *choosers = map(field_getter, paths)
+            looks[paths] = Look(field, tuple(choosers), {})
+        looks[paths].by_choice.setdefault(choice, {})[watch.id] = watch
 
     def remove(self, watch: Watch) -> None:
         """One trigger less uses it; nobody watches when it was the last."""
@@ -45,35 +51,42 @@ class Watches:
         if self._users[watch.id]:
             return
         del self._users[watch.id]
-        paths = tuple(path for path, _ in watch.chosen_by)
-        values = tuple(scalar_key(value) for _, value in watch.chosen_by)
-        groups = self._by_source[watch.source][watch.field]
-        del groups[paths][values][watch.id]
-        if not groups[paths][values]:
-            del groups[paths][values]
-        if not groups[paths]:
-            del groups[paths]
-        if not groups:
-            del self._by_source[watch.source][watch.field]
-        if not self._by_source[watch.source]:
-            del self._by_source[watch.source]
+        paths, choice = _filed_under(watch)
+        looks = self._looks[watch.source]
+        chosen = looks[paths].by_choice
+        del chosen[choice][watch.id]
+        if not chosen[choice]:
+            del chosen[choice]
+        if not chosen:
+            del looks[paths]
+        if not looks:
+            del self._looks[watch.source]
 
-    def concerned(self, event: Event) -> Iterator[tuple[Watch, Any]]:
+    def concerned(self, event: Event) -> Sequence[tuple[Watch, Any]]:
         """Each watch this event gives a value to, with the value."""
-        fields = self._by_source.get(event.source)
-        if fields is None or event.type.endswith((ABOVE, BELOW)):
-            return
-        payload = event.payload
-        for field, groups in fields.items():
-            value = self._getters[field](payload)
+        looks = self._looks.get(event.source)
+        if looks is None or event.type.endswith((ABOVE, BELOW)):
+            return ()
+        payload, workspace = event.payload, event.workspace
+        concerned = []
+        for field, choosers, by_choice in looks.values():
+            value = field(payload)
             if not is_number(value):
                 continue
-            for paths, by_values in groups.items():
-                found = [self._getters[path](payload) for path in paths]
-                if all(map(is_scalar, found)):
-                    for watch in by_values.get(tuple(map(scalar_key, found)), {}).values():
-                        if not event.workspace or event.workspace == watch.workspace:
-                            yield watch, value
+            found = [choose(payload) for choose in choosers]
+            if all(map(is_scalar, found)):
+                for watch in by_choice.get(tuple(map(scalar_key, found)), _NOTHING).values():
+                    if not workspace or workspace == watch.workspace:
+                        concerned.append((watch, value))  # noqa: PERF401 -- the innermost of three loops, read as a loop
+        return concerned
+
+
+_NOTHING: dict[str, Watch] = {}
+
+
+def _filed_under(watch: Watch) -> tuple[tuple[Path, ...], tuple[object, ...]]:
+    paths = (watch.field, *(path for path, _ in watch.chosen_by))
+    return paths, tuple(scalar_key(value) for _, value in watch.chosen_by)
 
 
 def edge_key(watch: Watch, event: Event, key: bytes) -> bytes:

@@ -5,7 +5,7 @@ from streams.engine.batch import Batch
 from streams.engine.stage import Work
 from streams.engine.table import StateTable
 from streams.event import encode_event
-from streams.reading import Reader
+from streams.reading import Reader, identify
 from streams.settings import Settings
 from streams.topics import CROSSINGS
 
@@ -23,15 +23,19 @@ class Detect:
         """Crossings go to the partition their event lay in, under its key."""
         work = Work()
         edges = self._edges.partition(batch.partition)
+        concerned = self._watches.concerned
         for record, event, key in self._reader.read(batch).events:
-            for watch, value in self._watches.concerned(event):
+            for watch, value in concerned(event):
                 place = edge_key(watch, event, key)
                 edge, crossed = judge_edge(watch, edges.get(place), value, record.offset)
-                if edge is not None:
-                    edges[place] = edge
-                    work.remember(self._edges, place, edge)
+                if edge is None:
+                    continue
+                edges[place] = edge
+                work.remember(self._edges, place, edge)
                 if crossed:
-                    work.outputs.add(self._crossings, batch.partition, key, encode_event(crossing_event(watch, event, value)))
+                    identify(batch, record, event)
+                    crossing = encode_event(crossing_event(watch, event, value))
+                    work.outputs.add(self._crossings, batch.partition, key, crossing)
                     work.counts["detect.crossing"] += 1
         work.counts["detect.read"] += len(batch.records)
         return work

@@ -30,7 +30,7 @@ class Lineage(msgspec.Struct, omit_defaults=True):
     trigger_depth: int = 0
 
 
-class Event(msgspec.Struct, omit_defaults=True):
+class Event(msgspec.Struct, omit_defaults=True, gc=False):
     """One event. JSON on the wire; a plain object and a structured CloudEvent decode into the same struct.
 
     `payload` is any JSON value, an object for all that filters look into. `accepted_at_ms` is Unix time in
@@ -53,6 +53,10 @@ class Event(msgspec.Struct, omit_defaults=True):
     data: Any = None
     partitionkey: str | None = None
 
+
+CHECKED_NAMES = 100_000
+"""Pairs of source and type remembered as valid: a feed has a few, and somebody's random names must not fill the memory."""
+_checked: set[tuple[str, str]] = set()
 
 _decode = msgspec.json.Decoder(Event).decode
 encode_event = msgspec.json.Encoder().encode
@@ -92,9 +96,11 @@ def read_event(value: bytes | None) -> Event:
         if event.specversion != "1.0":
             raise InvalidEvent("specversion", "1.0 is accepted")
         event.payload, event.data, event.specversion = event.data, None, ""
-    if not event.source or not event.type or _CONTROL.search(event.source) or _CONTROL.search(event.type):
+    if (event.source, event.type) not in _checked:
         check_name("source", event.source)
         check_name("type", event.type)
+        if len(_checked) < CHECKED_NAMES:
+            _checked.add((event.source, event.type))
     return event
 
 

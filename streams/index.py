@@ -4,7 +4,7 @@ A trigger is filed under its event key, then under the value of one equality of 
 closure. So an event touches only the triggers that share its key and that value. Changing one row costs one row.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from streams.event import Event
@@ -58,21 +58,21 @@ class Index:
         self._tidy(condition, equality)
         return condition
 
-    def matches(self, event: Event) -> Iterator[str]:
+    def matches(self, event: Event) -> Sequence[str]:
         """The ids of the triggers this event matches. A crossing concerns those who asked for exactly its watch."""
         if event.watch:
-            yield from self._by_watch.get(event.watch, ())
-            return
+            return tuple(self._by_watch.get(event.watch, ()))
         shelf = self._by_key.get((event.source, event.type))
         if shelf is None:
-            return
-        yield from _passing(shelf.plain, event)
+            return ()
+        matched = _passing(shelf.plain, event)
         for get, by_value in shelf.by_field.values():
             value = get(event.payload)
             if is_scalar(value):
                 filed = by_value.get(scalar_key(value))
                 if filed:
-                    yield from _passing(filed, event)
+                    matched += _passing(filed, event)
+        return matched
 
     def _drawer(self, condition: Condition, equality: Predicate | None) -> Filed:
         shelf = self._by_key.setdefault((condition.source, condition.type), Shelf({}, {}))
@@ -101,7 +101,8 @@ def _split(predicates: tuple[Predicate, ...]) -> tuple[Predicate | None, tuple[P
     return None, predicates
 
 
-def _passing(filed: Filed, event: Event) -> Iterator[str]:
-    for trigger_id, (test, workspace) in filed.items():
-        if (not event.workspace or event.workspace == workspace) and test(event.payload):
-            yield trigger_id
+def _passing(filed: Filed, event: Event) -> list[str]:
+    bound, payload = event.workspace, event.payload
+    return [
+        trigger_id for trigger_id, (test, workspace) in filed.items() if (not bound or bound == workspace) and test(payload)
+    ]

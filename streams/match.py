@@ -1,12 +1,14 @@
 """match: finds the triggers an event or a crossing concerns, and writes a firing for each (the second stage)."""
 
+from collections.abc import Sequence
+
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
 from streams.event import ORIGIN_HEADER, Event, derived_id
 from streams.execution import Firing, encode
 from streams.index import Index
-from streams.reading import Reader, Reading, origin_of
+from streams.reading import Reader, Reading, identify, origin_of
 from streams.rows import Rows
 from streams.settings import Settings
 from streams.topics import EVENTS, FIRINGS, partition_of
@@ -30,11 +32,13 @@ class Match:
         work = Work()
         reading = self._reader.read(batch)
         matched = 0
-        for _, event, _ in reading.events:
+        for record, event, _ in reading.events:
             trigger_ids = self._concerned(event)
-            matched += bool(trigger_ids)
-            for trigger_id in trigger_ids:
-                self._fire(work, trigger_id, event)
+            if trigger_ids:
+                matched += 1
+                identify(batch, record, event)
+                for trigger_id in trigger_ids:
+                    self._fire(work, trigger_id, event)
         stage = "match" if batch.topic == self._events else "match_crossings"
         work.counts[f"{stage}.read"] += len(batch.records)
         work.counts[f"{stage}.matched"] += matched
@@ -42,10 +46,10 @@ class Match:
         self._redirect(work, batch, reading, stage)
         return work
 
-    def _concerned(self, event: Event) -> list[str]:
+    def _concerned(self, event: Event) -> Sequence[str]:
         if event.source == MANUAL:
-            return [event.type] if event.type in self._rows.triggers else []
-        return list(self._index.matches(event))
+            return (event.type,) if event.type in self._rows.triggers else ()
+        return self._index.matches(event)
 
     def _fire(self, work: Work, trigger_id: str, event: Event) -> None:
         firing = Firing(derived_id("execution", trigger_id, event.id), trigger_id, event)

@@ -13,13 +13,8 @@ from streams.rows import Rows
 from streams.settings import Settings
 from streams.topics import EVENTS, partition_of
 
-
-class Readable(NamedTuple):
-    """An event that is to be judged here, the record it came in, and its key."""
-
-    record: Record
-    event: Event
-    key: bytes
+Readable = tuple[Record, Event, bytes]
+"""An event that is to be judged here: the record it came in, the event, and its key."""
 
 
 class Reading(NamedTuple):
@@ -40,40 +35,63 @@ class Reader:
         self._signing_key = settings.signing_key.get_secret_value().encode()
 
     def read(self, batch: Batch) -> Reading:
-        """What the batch says."""
+        """What the batch says. Its events may still lack ids; see `identify`."""
         if batch.read is None:
-            batch.read = self._read(batch)
+            batch.read = self._read_events(batch) if batch.topic == self._events_topic else self._read_crossings(batch)
         reading: Reading = batch.read
         return reading
 
-    def _read(self, batch: Batch) -> Reading:
+    def _read_events(self, batch: Batch) -> Reading:
         reading = Reading([], [], [])
-        placed = batch.topic != self._events_topic  # crossings lie where their events lay
-        spread = self._rows.spread_sources
+        judge = reading.events.append
+        spread, here = self._rows.spread_sources, batch.partition
+        at_home: dict[str, bytes] = {}  # sources whose key is the source and whose partition is this one
         for record in batch.records:
             try:
-                event = self._event(batch, record)
+                event = read_event(record.value)
             except InvalidEvent as error:
                 reading.unreadable.append((record, str(error)))
                 continue
-            key = record.key if placed and record.key else event_key(event, spread)
-            partition = batch.partition if placed else partition_of(key, self._partitions)
-            if partition != batch.partition and not _header(record, ORIGIN_HEADER):
-                reading.misplaced.append((record, key, partition))
-            else:
-                reading.events.append(Readable(record, event, key))
+            if event.source in RESERVED_SOURCES and not self._is_ours(record):
+                reason = f"source: {event.source} is reserved; publish under a name of your own"
+                reading.unreadable.append((record, reason))
+                continue
+            key = at_home.get(event.source) if event.partitionkey is None else None
+            if key is None:
+                key = event_key(event, spread)
+                partition = partition_of(key, self._partitions)
+                if partition != here and not _header(record, ORIGIN_HEADER):
+                    reading.misplaced.append((record, key, partition))
+                    continue
+                if partition == here and event.partitionkey is None and event.source not in spread:
+                    at_home[event.source] = key
+            judge((record, event, key))
         return reading
 
-    def _event(self, batch: Batch, record: Record) -> Event:
-        event = read_event(record.value)
-        if event.source in RESERVED_SOURCES and not is_signed(record.value or b"", record.headers, self._signing_key):
-            raise InvalidEvent("source", f"{event.source} is reserved; publish under a name of your own")
-        if not event.id:
-            origin = _header(record, ORIGIN_HEADER) or origin_of(batch, record)
-            event.id = derived_id("record", origin.decode())
-        if not event.accepted_at_ms:
-            event.accepted_at_ms = record.timestamp
-        return event
+    def _read_crossings(self, batch: Batch) -> Reading:
+        # Ours, and lying where the events lay that crossed.
+        reading = Reading([], [], [])
+        for record in batch.records:
+            try:
+                reading.events.append((record, read_event(record.value), record.key or b""))
+            except InvalidEvent as error:
+                reading.unreadable.append((record, str(error)))
+        return reading
+
+    def _is_ours(self, record: Record) -> bool:
+        return is_signed(record.value or b"", record.headers, self._signing_key)
+
+
+def identify(batch: Batch, record: Record, event: Event) -> None:
+    """Give an event that came straight from Kafka the id and the time of its record, when something comes of it.
+
+    Most events lead to nothing, and an id costs as much as judging ten events.
+    """
+    if not event.id:
+        origin = _header(record, ORIGIN_HEADER) or origin_of(batch, record)
+        event.id = derived_id("record", origin.decode())
+    if not event.accepted_at_ms:
+        event.accepted_at_ms = record.timestamp
 
 
 def origin_of(batch: Batch, record: Record) -> bytes:

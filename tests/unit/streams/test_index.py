@@ -20,7 +20,8 @@ def trigger(number: int, expression: str = "feed:goal", **fields: Any) -> Trigge
 def test_the_index_agrees_with_asking_every_trigger() -> None:
     """Random rows, random events, rows replaced and removed on the way."""
     chance = random.Random(7)
-    index, rows = Index(), {}
+    index = Index()
+    rows: dict[str, Trigger] = {}
     values: list[Any] = ["a", "b", 1, 1.0, True, None, 2]
     for step in range(2000):
         number = chance.randrange(200)
