@@ -1,0 +1,1 @@
+"""The reference hub: agents, their instances, and what was said to them."""

@@ -1,0 +1,1 @@
+"""Feeds: producers that watch a data source and emit facts."""
