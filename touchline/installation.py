@@ -1,0 +1,174 @@
+"""Everything that `touchline up` runs: the servers, the processes, and how they start and stop together."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from connectors.kafka.topics import create_topics
+from streams.errors import StackError
+from streams.settings import Settings
+from touchline.addresses import Addresses, forget_addresses
+from touchline.data_directory import log_path, signing_key
+from touchline.migrate import migrate
+from touchline.servers import Broker, Database
+from touchline.stack.guardian import start_guarded
+from touchline.stack.ports import LOOPBACK, free_ports
+from touchline.supervisor import Part, Process, Supervisor
+
+READY_SECONDS = 90.0
+"""How long every stage may take to work: about 5 are usual; a worker that recovers large tables takes more."""
+POLL_SECONDS = 0.1
+"""How often to ask whether it works."""
+LOCAL_HUB = "local"
+"""The id under which the reference hub is registered."""
+
+
+class Installation:
+    """One installation. `say` is told, line by line, what a person should know; `addresses` is true once started."""
+
+    def __init__(self, settings: Settings, data_directory: Path, port: int, workers: int, say: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._data_directory = data_directory
+        self._say = say
+        self._supervisor = Supervisor(say, on_restart=self._write_addresses)
+        self._ready = False
+        ports = free_ports(data_directory / "ports.json", ("api", "hub"))
+        self._ports = ports | ({"api": port} if port else {})
+        self._workers = [f"worker-{number}" for number in range(1, workers + 1)]
+        self.addresses = Addresses(
+            api=f"http://{LOOPBACK}:{self._ports['api']}",
+            kafka=settings.kafka_bootstrap_servers,
+            database=settings.database_url,
+            hub=f"http://{LOOPBACK}:{self._ports['hub']}",
+            hub_id=LOCAL_HUB,
+        )
+
+    def start(self) -> None:
+        """Start everything; return once every stage works. Raises TouchlineError; `stop` then ends what did start."""
+        began = time.monotonic()
+        forget_addresses(self._data_directory)
+        _check_free(self._ports["api"])
+        self._start_servers()
+        self._say(f"Kafka and Postgres answer ({time.monotonic() - began:.1f} s)")
+        settings = self._settings.model_copy(
+            update={"kafka_bootstrap_servers": self.addresses.kafka, "database_url": self.addresses.database}
+        )
+        asyncio.run(_prepare(settings))
+        self._say(f"schema and topics are made ({time.monotonic() - began:.1f} s)")
+        self._start_processes()
+        self._await_ready(f"{self.addresses.hub}/health")
+        self._await_ready(f"{self.addresses.api}/health")
+        self._register_hub()
+        self._ready = True
+        self._write_addresses()
+        self._say(f"ready, every stage works ({time.monotonic() - began:.1f} s)")
+
+    def stop(self) -> None:
+        """Stop everything that was started, the last first."""
+        self._ready = False
+        forget_addresses(self._data_directory)
+        if self._supervisor.pids():
+            self._say("stopping")
+        self._supervisor.stop()
+
+    def _start_servers(self) -> None:
+        """Kafka and Postgres at the same time, but for what the environment names others for."""
+        given = self._settings.model_fields_set
+        broker, database = Broker(self._data_directory / "kafka"), Database(self._data_directory / "postgres")
+
+        def start_broker() -> Process:
+            broker.start()
+            self._set_address("kafka", broker.bootstrap_servers)
+            return broker
+
+        def start_database() -> Process:
+            database.start()
+            self._set_address("database", database.url)
+            return database
+
+        servers = {"kafka_bootstrap_servers": Part("kafka", start_broker), "database_url": Part("postgres", start_database)}
+        self._supervisor.start([part for setting, part in servers.items() if setting not in given])
+
+    def _set_address(self, server: str, address: str) -> None:
+        """Note where a server listens. One that came back elsewhere makes every process start anew, to be told."""
+        moved = self._ready and getattr(self.addresses, server) != address
+        setattr(self.addresses, server, address)
+        if moved:
+            self._supervisor.renew(["ingest", *self._workers, "connect", "hub"])
+
+    def _start_processes(self) -> None:
+        self._supervisor.start([self._process("hub", "hub", "--hub-id", LOCAL_HUB, "--port", str(self._ports["hub"]))])
+        self._supervisor.start([self._process("connect", "connect")])
+        self._supervisor.start([self._process(name, "worker") for name in self._workers])
+        self._supervisor.start([self._process("ingest", "ingest", "--port", str(self._ports["api"]))])
+
+    def _process(self, name: str, *arguments: str) -> Part:
+        """A process of ours, guarded, so that it does not outlive this one."""
+        log = log_path(self._data_directory, name)
+
+        def start() -> Process:
+            command = [sys.executable, "-m", "touchline.cli", *arguments]
+            return start_guarded(command, environment=self._environment(), log_path=log)
+
+        return Part(name, start, log)
+
+    def _environment(self) -> dict[str, str]:
+        """This process's environment, and where the servers are by now."""
+        own = {
+            "TOUCHLINE_PUBLIC_URL": self.addresses.api,
+            "TOUCHLINE_SIGNING_KEY": signing_key(self._data_directory),
+        }
+        servers = {"KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka, "DATABASE_URL": self.addresses.database}
+        return own | os.environ | servers
+
+    def _await_ready(self, url: str) -> None:
+        """Wait until that address answers 200. Raises StackError with what it said last."""
+        deadline = time.monotonic() + READY_SECONDS
+        said = "nothing"
+        with httpx.Client(timeout=5) as client:
+            while time.monotonic() < deadline:
+                try:
+                    answer = client.get(url)
+                except httpx.TransportError as error:
+                    said = repr(error)
+                else:
+                    if answer.status_code == httpx.codes.OK:
+                        return
+                    said = f"{answer.status_code} {answer.text}"
+                time.sleep(POLL_SECONDS)
+        logs = self._data_directory / "logs"
+        raise StackError(f"not every stage works after {READY_SECONDS:.0f} s; see {logs}. {url} said: {said}")
+
+    def _register_hub(self) -> None:
+        """Register the reference hub, or tell where it is this time."""
+        body = {"hub_id": LOCAL_HUB, "base_url": self.addresses.hub}
+        answer = httpx.post(f"{self.addresses.api}/api/v1/hubs", json=body, timeout=30)
+        if not answer.is_success:
+            raise StackError(f"the reference hub could not be registered: {answer.status_code} {answer.text}")
+
+    def _write_addresses(self) -> None:
+        """Once everything is ready, and again whenever a process has another id."""
+        if self._ready:
+            self.addresses.pids = {"up": os.getpid()} | self._supervisor.pids()
+            self.addresses.write(self._data_directory)
+
+
+async def _prepare(settings: Settings) -> None:
+    """Bring the schema up to date and make the topics, at the same time."""
+    await asyncio.gather(migrate(settings), create_topics(settings))
+
+
+def _check_free(port: int) -> None:
+    """Raise StackError when something else listens on that port."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: lingering connections do not count
+        try:
+            listener.bind((LOOPBACK, port))
+        except OSError as error:
+            raise StackError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from error
