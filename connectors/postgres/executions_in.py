@@ -1,0 +1,133 @@
+"""Executions into Postgres: the `executions` topic, projected into one row an execution.
+
+A batch is written in one transaction, then its offsets are committed. A batch that comes again, because we died between the
+two, changes nothing (projection.py). A record that cannot be read or written goes to `dead`, acknowledged before the offset
+is committed, and the others go on. All instances share the partitions.
+"""
+
+# aiokafka's functions have no types:
+# mypy: allow-untyped-calls
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+import asyncpg
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.structs import ConsumerRecord
+
+from connectors.postgres.connection import connected
+from connectors.postgres.projection import UNACCEPTABLE, Told, project
+from streams.dead import dead_letter_headers, dead_letter_topic
+from streams.errors import ConnectorError
+from streams.execution import decode_execution
+from streams.settings import Settings
+from streams.topics import EXECUTIONS
+
+BATCH_RECORDS = 1000
+"""Records a transaction writes at most: some ten milliseconds of work, and little to do again after a crash."""
+POLL_MS = 200
+"""How long we wait for records before we look whether the connection to Postgres still stands, and which partitions are ours."""
+FETCH_WAIT_MS = 50
+"""How long the broker may hold a fetch open: one that covers only idle partitions holds up busy ones of the same broker."""
+
+Record: TypeAlias = ConsumerRecord[bytes, bytes]
+
+REQUEST_TIMEOUT_MS = 15_000
+"""How long the broker may take for an answer: longer than the 10 seconds after which a group gives up a member that died."""
+
+log = structlog.get_logger()
+
+
+class ExecutionsIn:
+    """The stage. Run it with `endurance.keep_going`."""
+
+    name = "executions_in"
+
+    def __init__(self, settings: Settings) -> None:
+        self.working = False
+        self.partitions: list[int] = []
+        """The partitions this instance holds, while it works."""
+        self.counts = {"projected": 0, "dead": 0}
+        self._settings = settings
+
+    async def session(self) -> None:
+        """Join the group and project until a connection breaks. Raises what broke, one of `endurance.PASSING`."""
+        async with connected(self._settings) as connection, self._clients() as (consumer, producer):
+            while True:
+                batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
+                if connection.is_closed():
+                    raise ConnectorError("the connection to Postgres ended; trying again")
+                if batches:
+                    await self._take(connection, producer, [record for batch in batches.values() for record in batch])
+                    await self._commit(consumer, batches)
+                self.partitions = sorted(partition.partition for partition in consumer.assignment())
+                self.working = bool(self.partitions)
+
+    @asynccontextmanager
+    async def _clients(self) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
+        consumer = AIOKafkaConsumer(
+            EXECUTIONS.full_name(self._settings),
+            **self._settings.kafka_client(),
+            group_id=f"{self._settings.group}-executions",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        producer = AIOKafkaProducer(
+            **self._settings.kafka_client(), acks="all", request_timeout_ms=int(self._settings.kafka_timeout_seconds * 1000)
+        )
+        try:
+            await consumer.start()
+            await producer.start()
+            yield consumer, producer
+        finally:
+            await consumer.stop()
+            await producer.stop()
+
+    async def _take(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, records: list[Record]) -> None:
+        """Project what can be projected, and send the rest to `dead`."""
+        told: list[tuple[Record, Told]] = []
+        for record in records:
+            try:
+                told.append((record, read_record(record)))
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                await self._bury(producer, record, error)
+        try:
+            await project(connection, [change for _, change in told])
+            self.counts["projected"] += len(told)
+        except UNACCEPTABLE:
+            # One of them cannot be held. Each alone, it is found, and the others are written.
+            for record, change in told:
+                try:
+                    await project(connection, [change])
+                    self.counts["projected"] += 1
+                except UNACCEPTABLE as error:
+                    await self._bury(producer, record, error)
+
+    async def _bury(self, producer: AIOKafkaProducer, record: Record, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.warning("execution_unacceptable", **where, error=reason)
+        headers = dead_letter_headers(record.headers, **where, stage=self.name, error=reason)
+        await producer.send_and_wait(dead_letter_topic(self._settings), record.value, key=record.key, headers=headers)
+        self.counts["dead"] += 1
+
+    async def _commit(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[Record]]) -> None:
+        try:
+            await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in batches.items()})
+        except (CommitFailedError, IllegalStateError) as error:
+            # A partition moved away meanwhile. Who has it now reads these records again, and they change nothing.
+            log.info("offsets_uncommitted", error=repr(error))
+
+
+def read_record(record: Record) -> Told:
+    """Understand a record of `executions`. Raises msgspec.DecodeError or ValueError with the reason."""
+    execution = decode_execution(record.value or b"")
+    if not execution.execution_id or not execution.trigger_id:
+        raise ValueError("execution_id and trigger_id must not be empty")
+    return Told(execution, record.partition, record.offset)

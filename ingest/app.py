@@ -1,0 +1,31 @@
+"""The application: every route on one set of connections."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from ingest import events, executions, fire, health, hubs, metrics, problems, sources, triggers
+from ingest.connections import Connections
+from streams.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The HTTP API. It serves at once, and says at GET /health what is still missing, Kafka and Postgres included."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        connections = Connections(settings)
+        app.state.connections = connections
+        app.state.metrics = metrics.Metrics(connections.processes)
+        await connections.start()
+        try:
+            yield
+        finally:
+            await connections.stop()
+
+    app = FastAPI(title="touchline", lifespan=lifespan, redirect_slashes=False)
+    problems.install(app)
+    for room in (events, fire, triggers, hubs, sources, executions, health, metrics):
+        app.include_router(room.router)
+    return app

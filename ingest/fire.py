@@ -1,0 +1,60 @@
+"""Firing a trigger by hand: an event of the reserved source `manual`, its type the trigger's id, signed as ours."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from ingest.acceptance import given_id, stamped
+from ingest.answers import answer
+from ingest.body import read_object
+from ingest.connections import Connected
+from ingest.problems import problem
+from ingest.producer import Record
+from ingest.trigger_rows import no_trigger
+from ingest.validation import Body, validated
+from streams.event import SIGNATURE_HEADER, Event, derived_id, encode_event, event_key, sign
+from streams.settings import Settings
+from streams.topics import EVENTS
+
+router = APIRouter(prefix="/api/v1/triggers", tags=["triggers"])
+
+SOURCE = "manual"
+
+
+class FireBody(Body):
+    """`payload` is any JSON; `id` makes a repeated call fire once."""
+
+    payload: Any = Field(default_factory=dict)
+    id: str | None = None
+
+
+@router.post("/{trigger_id}/fire", status_code=202)
+async def fire(trigger_id: str, request: Request, connections: Connected) -> Response:
+    """Fire with `{"payload": ...}`: 202 with the execution's id once the broker has the event."""
+    trigger = connections.rows.triggers.get(trigger_id)
+    if trigger is None:
+        raise no_trigger(trigger_id)
+    if not trigger.enabled:
+        raise problem(HTTPStatus.CONFLICT, "the trigger is disabled and would not fire; enable it first", "trigger-disabled")
+    event = manual_event(trigger_id, await read_object(request))
+    (outcome,) = await connections.producer.accept([signed_record(event, connections.settings)])
+    if outcome is not None:
+        raise outcome
+    return answer({"execution_id": derived_id("execution", trigger_id, event.id), "event_id": event.id}, 202)
+
+
+def manual_event(trigger_id: str, given: Mapping[str, Any]) -> Event:
+    """The event that fires this trigger by hand. Raises problem 422 for a body that is not understood."""
+    body = validated(FireBody, given)
+    return stamped(Event(source=SOURCE, type=trigger_id, payload=body.payload, id=given_id(body.id)))
+
+
+def signed_record(event: Event, settings: Settings) -> Record:
+    """The record of an event of a reserved source, with the signature that proves it touchline's own."""
+    value = encode_event(event)
+    signature = sign(value, settings.signing_key.get_secret_value().encode())
+    return Record(EVENTS, event_key(event, frozenset()), value, [(SIGNATURE_HEADER, signature)])

@@ -1,0 +1,83 @@
+"""`GET /metrics`: what this process accepted and how fast, and what all live processes say they have done (Prometheus)."""
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ingest.processes import Processes
+from streams.errors import Unavailable
+
+router = APIRouter(tags=["operations"])
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Buckets around the aim of a few milliseconds, up to twice the longest an accept may take."""
+
+
+class Metrics:
+    """One application's metrics, in a registry of its own, so that several can live in one process."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.registry = CollectorRegistry()
+        self.events = Counter("touchline_ingest_events", "Events handed in, by outcome.", ["outcome"], registry=self.registry)
+        self.accept_seconds = Histogram(
+            "touchline_ingest_accept_seconds",
+            "From a request's first byte read to the broker's ack, per request.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.registry.register(_Heartbeats(processes))
+
+    def count(self, outcome: str | Exception) -> None:
+        """Count one event: the id it was accepted under, or the error that kept it out."""
+        if isinstance(outcome, str):
+            self.events.labels("accepted").inc()
+        else:
+            self.events.labels("unavailable" if isinstance(outcome, Unavailable) else "refused").inc()
+
+
+class _Heartbeats(Collector):
+    """What the heartbeats say, at the moment of the scrape."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        roles: Tally[str] = Tally()
+        counts: Tally[tuple[str, str]] = Tally()
+        for word in self._processes.live():
+            roles[word.role] += 1
+            for name, count in word.counts.items():
+                stage, _, outcome = name.partition(".")
+                counts[stage, outcome] += count
+        processes = GaugeMetricFamily("touchline_processes", "Live processes.", labels=["role"])
+        for role, count in roles.items():
+            processes.add_metric([role], count)
+        records = GaugeMetricFamily(
+            "touchline_stage_records", "Records judged by the live processes since they began.", labels=["stage", "outcome"]
+        )
+        for (stage, outcome), count in counts.items():
+            records.add_metric([stage, outcome], count)
+        yield processes
+        yield records
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing, so that registering asks for no values."""
+        return iter(())
+
+
+@router.get("/metrics")
+async def scrape(request: Request) -> Response:
+    """All metrics, in Prometheus' text format."""
+    return Response(generate_latest(of(request.app).registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def of(app: FastAPI) -> Metrics:
+    """This application's metrics."""
+    found: Metrics = app.state.metrics
+    return found

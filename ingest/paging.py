@@ -1,0 +1,54 @@
+"""Paging by cursor: a page begins behind the last row of the one before, so that rows written meanwhile move nothing."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from streams.errors import InvalidInput
+
+PAGE_ROWS = 100
+PAGE_ROWS_LIMIT = 1000
+"""A page's most rows: with rows of a few KiB still an answer of a few MiB."""
+
+
+class Place(NamedTuple):
+    """Where a page ended: its last row's time of creation, and its id, which decides among equals."""
+
+    created_at: datetime
+    id: str
+
+
+class Page(BaseModel):
+    """The query parameters every list understands; another one is refused, since a misspelt filter would filter nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(PAGE_ROWS, ge=1, le=PAGE_ROWS_LIMIT, description="Rows of one page.")
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+
+    def after(self) -> Place | None:
+        """The place behind which this page begins. Raises InvalidInput for a cursor that no page has given."""
+        if self.cursor is None:
+            return None
+        try:
+            place = msgspec.json.decode(base64.urlsafe_b64decode(self.cursor), type=Place)
+        except (msgspec.DecodeError, UnicodeError, binascii.Error, ValueError) as error:
+            raise InvalidInput("cursor", "must be the next_cursor of an earlier page") from error
+        if place.created_at.tzinfo is None or "\x00" in place.id:
+            raise InvalidInput("cursor", "must be the next_cursor of an earlier page")
+        return place
+
+
+def page_of(name: str, rows: Sequence[dict[str, Any]], page: Page, key: str) -> dict[str, Any]:
+    """The answer to a list call from one row more than the page holds: the rows under `name`, and `next_cursor` or null."""
+    shown = rows[: page.limit]
+    cursor = None
+    if len(rows) > page.limit:
+        last = Place(shown[-1]["created_at"], str(shown[-1][key]))
+        cursor = base64.urlsafe_b64encode(msgspec.json.encode(last)).decode()
+    return {name: shown, "next_cursor": cursor}

@@ -1,0 +1,140 @@
+"""The jobs table as the API reads and writes it. Every write returns the row, and the transaction that made it so."""
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import asyncpg
+
+from ingest.database import Database, transaction_id
+from ingest.paging import Page
+from ingest.problems import problem
+from ingest.trigger_body import COLUMNS, read_trigger
+from streams.errors import InvalidTrigger
+from streams.trigger import Trigger
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+_ROW = ", ".join(Trigger.__struct_fields__)
+_INSERT = (
+    f"INSERT INTO jobs (id, {', '.join(COLUMNS)}) "  # noqa: S608 -- column names of our own
+    f"VALUES ({', '.join(f'${number}' for number in range(1, len(COLUMNS) + 2))}) RETURNING {_ROW}"
+)
+_UPDATE = (
+    f"UPDATE jobs SET {', '.join(f'{column} = ${number}' for number, column in enumerate(COLUMNS, 2))} "  # noqa: S608
+    f"WHERE id = $1 RETURNING {_ROW}"
+)
+
+
+class Written(NamedTuple):
+    """A row as it is now, and the id of the transaction that wrote it."""
+
+    row: dict[str, Any]
+    transaction_id: int
+
+
+class TriggerPage(Page):
+    """The filters of `GET /api/v1/triggers`: a row is listed when it equals every one that is given."""
+
+    workspace: str | None = None
+    enabled: bool | None = None
+    schedule_expression: str | None = None
+    agent_id: str | None = None
+    hub_id: str | None = None
+    name: str | None = None
+
+
+FILTERS = ("workspace", "enabled", "schedule_expression", "agent_id", "hub_id", "name")
+
+
+async def insert_trigger(database: Database, given: Mapping[str, Any]) -> Written:
+    """Write a new row. Raises 409 for a name that is taken, InvalidTrigger for a hub that is not registered."""
+    columns = read_trigger(given)
+    async with _told(database) as connection:
+        await _check_hub(connection, columns["hub_id"])
+        row = await connection.fetchrow(_INSERT, str(uuid.uuid4()), *columns.values())
+        return Written(dict(row or {}), await transaction_id(connection))
+
+
+async def update_trigger(database: Database, trigger_id: str, changes: Mapping[str, Any]) -> Written:
+    """Change some columns of a row; the row they make is judged as a whole. Raises like `insert_trigger`, and 404."""
+    async with _told(database) as connection:
+        found = await connection.fetchrow(f"SELECT {_ROW} FROM jobs WHERE id = $1 FOR UPDATE", trigger_id)  # noqa: S608
+        if found is None:
+            raise no_trigger(trigger_id)
+        columns = read_trigger({column: found[column] for column in COLUMNS} | dict(changes))
+        await _check_hub(connection, columns["hub_id"])
+        row = await connection.fetchrow(_UPDATE, trigger_id, *columns.values())
+        return Written(dict(row or {}), await transaction_id(connection))
+
+
+async def switch_trigger(database: Database, trigger_id: str, *, enabled: bool) -> Written:
+    """Enable or disable a row. Raises 404."""
+    async with _told(database) as connection:
+        row = await connection.fetchrow(
+            f"UPDATE jobs SET enabled = $2 WHERE id = $1 RETURNING {_ROW}",  # noqa: S608
+            trigger_id,
+            enabled,
+        )
+        if row is None:
+            raise no_trigger(trigger_id)
+        return Written(dict(row), await transaction_id(connection))
+
+
+async def delete_trigger(database: Database, trigger_id: str) -> int:
+    """Delete a row; the id of the transaction that did. Raises 404."""
+    async with _told(database) as connection:
+        if await connection.fetchval("DELETE FROM jobs WHERE id = $1 RETURNING true", trigger_id) is None:
+            raise no_trigger(trigger_id)
+        return await transaction_id(connection)
+
+
+async def find_trigger(database: Database, trigger_id: str) -> dict[str, Any]:
+    """One row. Raises 404."""
+    async with database.transaction() as connection:
+        row = await connection.fetchrow(f"SELECT {_ROW} FROM jobs WHERE id = $1", trigger_id)  # noqa: S608
+    if row is None:
+        raise no_trigger(trigger_id)
+    return dict(row)
+
+
+async def list_triggers(database: Database, page: TriggerPage) -> list[dict[str, Any]]:
+    """The rows of one page, oldest first, and one more when there are more."""
+    wanted = page.model_dump(include=set(FILTERS), exclude_none=True)
+    where = [f"{column} = ${number}" for number, column in enumerate(wanted, 1)]
+    values: list[Any] = list(wanted.values())
+    if place := page.after():
+        values += place
+        where.append(f"(created_at, id) > (${len(values) - 1}, ${len(values)})")
+    values.append(page.limit + 1)
+    condition = f"WHERE {' AND '.join(where)}" if where else ""
+    async with database.transaction() as connection:
+        rows = await connection.fetch(
+            f"SELECT {_ROW} FROM jobs {condition} ORDER BY created_at, id LIMIT ${len(values)}",  # noqa: S608
+            *values,
+        )
+    return [dict(row) for row in rows]
+
+
+def no_trigger(trigger_id: str) -> Exception:
+    """404 for a trigger."""
+    return problem(HTTPStatus.NOT_FOUND, f"there is no trigger {trigger_id}", "no-such-trigger")
+
+
+@asynccontextmanager
+async def _told(database: Database) -> AsyncIterator["PoolConnectionProxy[asyncpg.Record]"]:
+    """A transaction in which a name that is taken is told as 409."""
+    try:
+        async with database.transaction() as connection:
+            yield connection
+    except asyncpg.UniqueViolationError as error:
+        raise problem(HTTPStatus.CONFLICT, f"the name is taken in this workspace: {error.detail}", "name-taken") from error
+
+
+async def _check_hub(connection: "PoolConnectionProxy[asyncpg.Record]", hub_id: str) -> None:
+    # The lock keeps the hub until this transaction's trigger can be seen by whoever deletes the hub.
+    if await connection.fetchval("SELECT true FROM hubs WHERE hub_id = $1 FOR KEY SHARE", hub_id) is None:
+        raise InvalidTrigger("hub_id", "is not registered; register the hub with POST /api/v1/hubs first")

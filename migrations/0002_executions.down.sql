@@ -1,0 +1,2 @@
+DROP FUNCTION status_stage(text);
+DROP TABLE executions;

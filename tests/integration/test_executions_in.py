@@ -1,0 +1,319 @@
+"""Executions from a real Kafka into a real Postgres: one row an execution, forward only, whatever comes twice."""
+
+# aiokafka's functions have no types:
+# mypy: allow-untyped-calls
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from msgspec.structs import replace
+
+from connectors.postgres.endurance import keep_going
+from connectors.postgres.executions_in import ExecutionsIn
+from streams.event import Lineage
+from streams.execution import Execution, Status, encode
+from streams.settings import Settings
+from streams.topics import DEAD, EXECUTIONS, partition_of
+from tests.waiting import eventually
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(installation: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A plain SQL session, as anybody may have one."""
+    connection = await asyncpg.connect(installation.database_url, server_settings={"search_path": installation.database_schema})
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def producer(installation: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """Any client of the broker."""
+    producer = AIOKafkaProducer(**installation.kafka_client(), acks="all")
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[ExecutionsIn]:
+    """The stage, at work until the block ends."""
+    stage = ExecutionsIn(settings)
+    task = asyncio.create_task(keep_going(stage))
+    try:
+        yield stage
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def tell(producer: AIOKafkaProducer, settings: Settings, *executions: Execution) -> None:
+    """Produce records as the gate and dispatch do: keyed by trigger, in order."""
+    for execution in executions:
+        await raw(producer, settings, execution.trigger_id, encode(execution))
+
+
+async def raw(producer: AIOKafkaProducer, settings: Settings, trigger_id: str, value: bytes | None) -> None:
+    """Produce any bytes under a trigger's key."""
+    partition = partition_of(trigger_id.encode(), settings.partitions)
+    await producer.send_and_wait(EXECUTIONS.full_name(settings), value, key=trigger_id.encode(), partition=partition)
+
+
+async def settled(database: asyncpg.Connection, producer: AIOKafkaProducer, settings: Settings, trigger_id: str) -> None:
+    """Wait until all that was told of this trigger has been projected: a record after it has been."""
+    marker = Execution(f"marker of {trigger_id}", trigger_id, Status.SKIPPED, at_ms=1)
+    marker.execution_id += f" {await database.fetchval('SELECT count(*) FROM executions')}"
+    await tell(producer, settings, marker)
+
+    async def arrived() -> bool:
+        return bool(await database.fetchval("SELECT true FROM executions WHERE execution_id = $1", marker.execution_id))
+
+    await eventually(arrived, 30, "the marker behind the records is projected")
+
+
+async def row(database: asyncpg.Connection, execution_id: str) -> dict[str, Any]:
+    """One execution's row."""
+    return dict(await database.fetchrow("SELECT * FROM executions WHERE execution_id = $1", execution_id) or {})
+
+
+def at(at_ms: int) -> datetime:
+    """Unix milliseconds as Postgres gives them back."""
+    return EPOCH + timedelta(milliseconds=at_ms)
+
+
+def told(status: Status, at_ms: int, **fields: Any) -> Execution:
+    """A record of the one execution most tests are about."""
+    return Execution("e", "t", status, at_ms, **fields)
+
+
+LIFE = (
+    told(
+        Status.PENDING,
+        1_000,
+        event_id="event",
+        workspace="default",
+        hub_id="local",
+        agent_instance_id="desk",
+        accepted_at_ms=900,
+        input={"team": "México"},
+        lineage=Lineage("event", ["t"], 1),
+    ),
+    told(Status.RUNNING, 2_000, attempts=1, error="503"),
+    told(Status.RUNNING, 2_500, attempts=2),
+    told(Status.COMPLETED, 3_003, attempts=2, output=["done"]),
+)
+
+
+async def test_an_execution_becomes_a_row_with_its_times(
+    installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
+) -> None:
+    """What each record tells ends up in its column; a whole life in one batch does as well as one record at a time."""
+    await tell(producer, installation, *LIFE)
+    async with running(installation):
+        await settled(database, producer, installation, "t")
+    found = await row(database, "e")
+    del found["topic_partition"], found["topic_offset"]
+    assert found == {
+        "execution_id": "e",
+        "trigger_id": "t",
+        "workspace": "default",
+        "event_id": "event",
+        "hub_id": "local",
+        "agent_instance_id": "desk",
+        "status": "COMPLETED",
+        "input": '{"team": "México"}',
+        "output": '["done"]',
+        "error": None,
+        "attempts": 2,
+        "lineage": '{"root_event_id": "event", "trigger_chain": ["t"], "trigger_depth": 1}',
+        "accepted_at": at(900),
+        "created_at": at(1_000),
+        "started_at": at(2_000),
+        "finished_at": at(3_003),
+        "updated_at": at(3_003),
+    }
+
+
+async def test_replaying_the_whole_topic_changes_nothing(
+    installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
+) -> None:
+    """A group that lost its offsets reads all of it again, twice, and no row is even touched."""
+    for number in range(40):
+        for record in LIFE[: 1 + number % len(LIFE)]:
+            trigger_id = f"t{number % 7}"
+            await tell(producer, installation, replace(record, execution_id=f"e{number}", trigger_id=trigger_id))
+    async with running(installation) as stage:
+        for number in range(7):
+            await settled(database, producer, installation, f"t{number}")
+        records = stage.counts["projected"]
+    before = await database.fetch("SELECT *, xmin::text FROM executions ORDER BY execution_id")
+    for _ in range(2):
+        await forget_offsets(installation)
+        async with running(installation) as stage:
+            await eventually(lambda stage=stage: stage.counts["projected"] == records, 30, "all is read again")  # type: ignore[misc]
+    assert len(before) == 47
+    assert await database.fetch("SELECT *, xmin::text FROM executions ORDER BY execution_id") == before
+
+
+async def forget_offsets(settings: Settings) -> None:
+    """Set the group back to the start of the topic."""
+    consumer = AIOKafkaConsumer(**settings.kafka_client(), group_id=f"{settings.group}-executions", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(EXECUTIONS.full_name(settings), number) for number in range(settings.partitions)]
+        consumer.assign(partitions)
+        await consumer.commit(dict.fromkeys(partitions, 0))
+    finally:
+        await consumer.stop()
+
+
+async def test_a_final_status_never_changes(
+    installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
+) -> None:
+    """The first final record stands, whatever is told later; a late PENDING record only fills in what nobody else told."""
+    pending, running_record, _, completed = LIFE
+    async with running(installation):
+        await tell(producer, installation, completed)
+        await settled(database, producer, installation, "t")
+        outcome = await row(database, "e")
+        await tell(producer, installation, told(Status.FAILED, 4_000, attempts=9, error="no"), running_record, pending)
+        await settled(database, producer, installation, "t")
+    found = await row(database, "e")
+    assert (found["input"], found["event_id"], found["created_at"]) == ('{"team": "México"}', "event", at(1_000))
+    for column in ("status", "output", "error", "attempts", "started_at", "finished_at", "updated_at"):
+        assert found[column] == outcome[column], column
+
+
+async def test_a_status_moves_forward_only(
+    installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
+) -> None:
+    """A PENDING record told twice, or after RUNNING, takes nothing back."""
+    pending, first_try, second_try, _ = LIFE
+    async with running(installation):
+        await tell(producer, installation, pending, first_try, second_try)
+        await settled(database, producer, installation, "t")
+        before = await row(database, "e")
+        await tell(producer, installation, replace(pending, at_ms=5_000, input={"other": True}))
+        await settled(database, producer, installation, "t")
+    found = await row(database, "e")
+    assert found.pop("topic_offset") > before.pop("topic_offset")
+    assert found == before
+    assert (found["status"], found["attempts"]) == ("RUNNING", 2)
+
+
+async def test_a_bad_record_goes_to_dead_and_the_good_ones_around_it_are_projected(
+    installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
+) -> None:
+    """Unreadable bytes, and what only Postgres refuses: each is on `dead` as it was, with where it lay and why."""
+    bad = [
+        None,
+        b"{",
+        b'{"execution_id": "x", "trigger_id": "t", "status": "DONE", "at_ms": 1}',
+        b'{"execution_id": "", "trigger_id": "t", "status": "PENDING", "at_ms": 1}',
+        b"[" * 100_000,
+        encode(Execution("x", "t", Status.PENDING, at_ms=1, input={"text": "\0"})),
+        encode(Execution("x\0", "t", Status.PENDING, at_ms=1)),
+        encode(Execution("x", "t", Status.PENDING, at_ms=10**18)),
+        encode(Execution("x", "t", Status.PENDING, at_ms=10**30)),
+        encode(Execution("x", "t", Status.RUNNING, at_ms=1, attempts=2**40)),
+    ]
+    for number, value in enumerate(bad):
+        await tell(producer, installation, Execution(f"good {number}", "t", Status.PENDING, at_ms=1))
+        await raw(producer, installation, "t", value)
+    async with running(installation) as stage:
+        await settled(database, producer, installation, "t")
+        assert stage.counts["dead"] == len(bad)
+    assert await database.fetchval("SELECT count(*) FROM executions WHERE execution_id LIKE 'good%'") == len(bad)
+    assert await database.fetchval("SELECT count(*) FROM executions WHERE execution_id LIKE 'x%'") == 0
+
+    letters = {letter.value: dict(letter.headers) for letter in await dead_letters(installation, len(bad))}
+    assert set(letters) == set(bad)
+    partition = str(partition_of(b"t", installation.partitions)).encode()
+    for headers in letters.values():
+        assert headers["topic"] == EXECUTIONS.full_name(installation).encode()
+        assert (headers["partition"], headers["stage"]) == (partition, b"executions_in")
+        assert headers["error"]
+    assert sorted(int(headers["offset"]) for headers in letters.values()) == list(range(1, 2 * len(bad), 2))
+
+
+async def dead_letters(settings: Settings, count: int) -> list[Any]:
+    """The first `count` records of `dead`."""
+    consumer = AIOKafkaConsumer(DEAD.full_name(settings), **settings.kafka_client(), auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        return [await asyncio.wait_for(consumer.getone(), 30) for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def test_a_one_shot_firing_disables_the_row_it_spent_and_no_later_one(
+    installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
+) -> None:
+    """The row is disabled with its PENDING record; enabled again by its owner, a replay or a late record leaves it alone."""
+    await database.execute(
+        "INSERT INTO jobs (id, name, schedule_expression, agent_id, hub_id, one_shot) VALUES ('t', 'n', 'a:b', 'a', 'h', true)"
+    )
+
+    async def enabled() -> bool:
+        return bool(await database.fetchval("SELECT enabled FROM jobs WHERE id = 't'"))
+
+    async with running(installation):
+        await tell(producer, installation, told(Status.RUNNING, 1, one_shot_generation=1))
+        await settled(database, producer, installation, "t")
+        assert await enabled()
+        await tell(producer, installation, told(Status.PENDING, 1, one_shot_generation=1))
+        await settled(database, producer, installation, "t")
+        assert not await enabled()
+        await database.execute("UPDATE jobs SET enabled = true")
+        await tell(producer, installation, told(Status.PENDING, 1, one_shot_generation=1))
+        await settled(database, producer, installation, "t")
+        assert await enabled()
+        await tell(producer, installation, Execution("e2", "t", Status.PENDING, at_ms=2, one_shot_generation=2))
+        await settled(database, producer, installation, "t")
+        assert not await enabled()
+
+
+async def test_a_session_cut_off_by_postgres_goes_on_where_it_was(
+    installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
+) -> None:
+    """Connections ended under it, again and again, lose no record; another instance shares the partitions."""
+    executions = 3_000
+
+    async def produce() -> None:
+        for number in range(executions):
+            trigger_id = f"t{number % 50}"
+            value = encode(Execution(f"e{number}", trigger_id, Status.PENDING, at_ms=number + 1))
+            partition = partition_of(trigger_id.encode(), installation.partitions)
+            await producer.send(EXECUTIONS.full_name(installation), value, key=trigger_id.encode(), partition=partition)
+        await producer.flush()
+
+    async def projected() -> int:
+        return int(await database.fetchval("SELECT count(*) FROM executions"))
+
+    async with running(installation):
+        producing = asyncio.create_task(produce())
+        for share in range(1, 4):
+
+            async def so_far(share: int = share) -> bool:
+                return await projected() >= share * executions // 5
+
+            await eventually(so_far, 60, "some are projected")
+            await database.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE application_name = 'touchline-connect' AND pid <> pg_backend_pid()"
+            )
+        await producing
+        async with running(installation):
+
+            async def all_there() -> bool:
+                return await projected() == executions
+
+            await eventually(all_there, 60, "all are projected")
