@@ -1,6 +1,6 @@
 """Which watches an event concerns, and when a watched value crosses. Pure: the rule beside the detect stage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from streams.event import Event, derived_id
@@ -17,12 +17,27 @@ class Edge(State, omit_defaults=True):
     across: bool = False
 
 
-class Look(NamedTuple):
-    """One way to look at a source's events: the field that holds the value, the fields that choose, the watches by choice."""
+class Watched(NamedTuple):
+    """A watch, ready to be judged: the comparison, the threshold, and what its state keys are made of."""
 
-    field: Callable[[Any], Any]
-    choosers: tuple[Callable[[Any], Any], ...]
-    by_choice: dict[tuple[object, ...], dict[str, Watch]]
+    watch: Watch
+    compare: Callable[[Any, Any], bool]
+    threshold: float
+    state_suffix: bytes
+    by_subject: bool
+
+
+Chosen = dict[str, Watched]
+"""The watches of one value, by id."""
+Find = Callable[[dict[str, Any]], tuple[Any, Chosen] | None]
+"""Looks into a payload: the number found there and its watches, None when there is nothing to watch."""
+
+
+class Look(NamedTuple):
+    """One way to look at a source's events. `by_choice` holds the watches by the values that choose what is watched."""
+
+    find: Find
+    by_choice: dict[object, Chosen]
 
 
 class Watches:
@@ -41,9 +56,11 @@ class Watches:
         paths, choice = _filed_under(watch)
         looks = self._looks.setdefault(watch.source, {})
         if paths not in looks:
-            field, *choosers = map(field_getter, paths)
-            looks[paths] = Look(field, tuple(choosers), {})
-        looks[paths].by_choice.setdefault(choice, {})[watch.id] = watch
+            by_choice: dict[object, Chosen] = {}
+            looks[paths] = Look(_compile_find(paths, by_choice), by_choice)
+        suffix = b"\x1f" + watch.id.encode()
+        watched = Watched(watch, RANGES[watch.operator], watch.threshold, suffix, not watch.chosen_by)
+        looks[paths].by_choice.setdefault(choice, {})[watch.id] = watched
 
     def remove(self, watch: Watch) -> None:
         """One trigger less uses it; nobody watches when it was the last."""
@@ -62,51 +79,70 @@ class Watches:
         if not looks:
             del self._looks[watch.source]
 
-    def concerned(self, event: Event) -> Sequence[tuple[Watch, Any]]:
-        """Each watch this event gives a value to, with the value."""
+    def concerned(self, event: Event) -> Sequence[tuple[Any, Iterable[Watched]]]:
+        """Each number this event gives to somebody who watches, with those watches."""
         looks = self._looks.get(event.source)
-        if looks is None or event.type.endswith((ABOVE, BELOW)):
+        payload = event.payload
+        if looks is None or payload.__class__ is not dict or event.type.endswith((ABOVE, BELOW)):
             return ()
-        payload, workspace = event.payload, event.workspace
-        concerned = []
-        for field, choosers, by_choice in looks.values():
-            value = field(payload)
-            if not is_number(value):
-                continue
-            found = [choose(payload) for choose in choosers]
-            if all(map(is_scalar, found)):
-                for watch in by_choice.get(tuple(map(scalar_key, found)), _NOTHING).values():
-                    if not workspace or workspace == watch.workspace:
-                        concerned.append((watch, value))  # noqa: PERF401 -- the innermost of three loops, read as a loop
-        return concerned
+        found = [(pair[0], pair[1].values()) for look in looks.values() if (pair := look.find(payload)) is not None]
+        if event.workspace:
+            return [(value, [one for one in chosen if one.watch.workspace == event.workspace]) for value, chosen in found]
+        return found
 
 
-_NOTHING: dict[str, Watch] = {}
+def _compile_find(paths: tuple[Path, ...], by_choice: dict[object, Chosen]) -> Find:
+    field, *choosers = map(field_getter, paths)
+
+    def find(payload: dict[str, Any]) -> tuple[Any, Chosen] | None:
+        value = field(payload)
+        if not is_number(value):
+            return None
+        watched = by_choice.get(_choice([choose(payload) for choose in choosers]))
+        return None if watched is None else (value, watched)
+
+    if [len(path) for path in paths] != [1, 1]:
+        return find
+    (name,), (chooser,) = paths  # the common shape, such as a price chosen by its symbol: no lists, no calls
+
+    def find_by_one_text(payload: dict[str, Any]) -> tuple[Any, Chosen] | None:
+        value, chosen = payload.get(name), payload.get(chooser)
+        if chosen.__class__ is not str or (value.__class__ is not float and value.__class__ is not int):
+            return find(payload)
+        watched = by_choice.get(chosen)
+        return None if watched is None else (value, watched)
+
+    return find_by_one_text
 
 
-def _filed_under(watch: Watch) -> tuple[tuple[Path, ...], tuple[object, ...]]:
+def _choice(values: list[Any]) -> object:
+    """What watches are filed under: one text as it is, which is the common case; otherwise a tuple of scalars."""
+    if len(values) == 1 and values[0].__class__ is str:
+        return values[0]
+    return tuple(scalar_key(value) for value in values) if all(map(is_scalar, values)) else None
+
+
+def _filed_under(watch: Watch) -> tuple[tuple[Path, ...], object]:
     paths = (watch.field, *(path for path, _ in watch.chosen_by))
-    return paths, tuple(scalar_key(value) for _, value in watch.chosen_by)
+    return paths, _choice([value for _, value in watch.chosen_by])
 
 
-def edge_key(watch: Watch, event: Event, key: bytes) -> bytes:
+def edge_key(watched: Watched, event: Event, key: bytes) -> bytes:
     """The state key of a watched value: it begins with the event's key, so that it lives where the event lies."""
-    subject = "" if watch.chosen_by else event.subject or ""
-    return b"\x1f".join((key, watch.id.encode(), subject.encode()))
+    if watched.by_subject and event.subject:
+        return key + watched.state_suffix + b"\x1f" + event.subject.encode()
+    return key + watched.state_suffix
 
 
-def judge_edge(watch: Watch, edge: Edge | None, value: float, offset: int) -> tuple[Edge | None, bool]:
-    """The edge after this value (None: unchanged), and whether the value has just crossed.
+def judge_edge(edge: Edge | None, across: bool, offset: int) -> tuple[Edge | None, bool]:
+    """The edge after a value on this side (None: unchanged), and whether the value has just crossed.
 
     The first value ever seen sets the side and crosses nothing. A record at or below the offset that last changed the
     edge has been judged before.
     """
-    if edge is not None and offset <= edge.offset:
-        return None, False
-    across = RANGES[watch.operator](value, watch.threshold)
     if edge is None:
         return Edge(offset=offset, across=across), False
-    if across == edge.across:
+    if across == edge.across or offset <= edge.offset:
         return None, False
     return Edge(offset=offset, across=across), across
 

@@ -4,7 +4,7 @@ from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge
 from streams.engine.batch import Batch
 from streams.engine.stage import Work
 from streams.engine.table import StateTable
-from streams.event import encode_event
+from streams.event import Event, encode_event
 from streams.reading import Reader, identify
 from streams.settings import Settings
 from streams.topics import CROSSINGS
@@ -25,17 +25,23 @@ class Detect:
         edges = self._edges.partition(batch.partition)
         concerned = self._watches.concerned
         for record, event, key in self._reader.read(batch).events:
-            for watch, value in concerned(event):
-                place = edge_key(watch, event, key)
-                edge, crossed = judge_edge(watch, edges.get(place), value, record.offset)
-                if edge is None:
-                    continue
-                edges[place] = edge
-                work.remember(self._edges, place, edge)
-                if crossed:
-                    identify(batch, record, event)
-                    crossing = encode_event(crossing_event(watch, event, value))
-                    work.outputs.add(self._crossings, batch.partition, key, crossing)
-                    work.counts["detect.crossing"] += 1
+            for value, watches in concerned(event):
+                for watched in watches:
+                    place = edge_key(watched, event, key)
+                    before = edges.get(place)
+                    across = watched.compare(value, watched.threshold)
+                    if before is not None and before.across is across:
+                        continue  # the common case: nothing changes
+                    edge, crossed = judge_edge(before, across, record.offset)
+                    if edge is not None:
+                        edges[place] = edge
+                        work.remember(self._edges, place, edge)
+                    if crossed:
+                        identify(batch, record, event)
+                        self._write(work, batch, key, crossing_event(watched.watch, event, value))
         work.counts["detect.read"] += len(batch.records)
         return work
+
+    def _write(self, work: Work, batch: Batch, key: bytes, crossing: Event) -> None:
+        work.outputs.add(self._crossings, batch.partition, key, encode_event(crossing))
+        work.counts["detect.crossing"] += 1

@@ -7,7 +7,7 @@ import pytest
 from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge
 from streams.errors import InvalidTrigger
 from streams.event import Event
-from streams.filter import parse_filter
+from streams.filter import RANGES, parse_filter
 from streams.watch import Watch, parse_watch
 
 
@@ -25,7 +25,8 @@ def crossings(watched: Watch, prices: list[float]) -> list[float]:
     edge: Edge | None = None
     crossed_at = []
     for offset, price in enumerate(prices):
-        changed, crossed = judge_edge(watched, edge, price, offset)
+        across = RANGES[watched.operator](price, watched.threshold)
+        changed, crossed = judge_edge(edge, across, offset)
         edge = changed or edge
         if crossed:
             crossed_at.append(price)
@@ -45,8 +46,8 @@ def test_crossing_below_is_the_mirror() -> None:
 def test_a_record_judged_before_changes_nothing() -> None:
     """A replayed record, at or below the offset that last changed the edge, is skipped."""
     edge = Edge(offset=7, across=False)
-    assert judge_edge(watch(), edge, 101, 7) == (None, False)
-    assert judge_edge(watch(), edge, 101, 8) == (Edge(offset=8, across=True), True)
+    assert judge_edge(edge, True, 7) == (None, False)
+    assert judge_edge(edge, True, 8) == (Edge(offset=8, across=True), True)
 
 
 def test_an_event_concerns_exactly_the_watches_that_choose_its_value() -> None:
@@ -57,7 +58,8 @@ def test_an_event_concerns_exactly_the_watches_that_choose_its_value() -> None:
     watches.add(other)
 
     def concerned(**event: Any) -> list[str]:
-        return [found.id for found, _ in watches.concerned(Event(**{"source": "stocks", "type": "price", **event}))]
+        found = watches.concerned(Event(**{"source": "stocks", "type": "price", **event}))
+        return [one.watch.id for _, chosen in found for one in chosen]
 
     assert concerned(payload={"symbol": "AAPL", "price": 3}) == [apple.id]
     assert concerned(payload={"symbol": "AAPL", "price": "3"}) == []
@@ -93,10 +95,17 @@ def test_a_crossing_says_what_was_crossed_and_by_which_event() -> None:
 
 def test_state_lives_with_its_event() -> None:
     """An edge's key begins with the event's key; without an equality each subject is a value of its own."""
-    event = Event(source="stocks", type="price", subject="AAPL")
-    assert edge_key(watch(), event, b"stocks").startswith(b"stocks\x1f")
-    assert edge_key(watch(), event, b"stocks").endswith(b"\x1fAAPL")
-    assert edge_key(watch(symbol="AAPL"), event, b"stocks").endswith(b"\x1f")
+
+    def place(watched: Watch) -> bytes:
+        watches = Watches()
+        watches.add(watched)
+        event = Event(source="stocks", type="price", subject="s-1", payload={"symbol": "AAPL", "price": 3})
+        ((_, (found,)),) = watches.concerned(event)
+        return edge_key(found, event, b"stocks")
+
+    assert place(watch()).startswith(b"stocks\x1f")
+    assert place(watch()).endswith(b"\x1fs-1")
+    assert place(watch(symbol="AAPL")).endswith(watch(symbol="AAPL").id.encode())
 
 
 def test_workspaces_and_thresholds_never_share_a_watch() -> None:

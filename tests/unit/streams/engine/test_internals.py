@@ -6,8 +6,10 @@ from importlib.metadata import version
 import aiokafka
 import faust
 import pytest
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.stores.memory import Store
 from faust.tables.table import Table
 from faust.transport.consumer import Consumer
@@ -44,11 +46,28 @@ def test_a_drain_without_a_timeout_never_suspends_between_partitions() -> None:
     assert source.index("if drained or not timeout") < source.index("_create_fetch_waiter")
 
 
-async def test_the_fetch_wait_can_be_set_before_the_start() -> None:
-    """The consumer takes its longest fetch wait from an attribute when it starts."""
+async def test_fetch_wait_and_isolation_can_be_set_before_the_start() -> None:
+    """The consumer takes its longest fetch wait and its isolation level from attributes when it starts."""
     consumer = aiokafka.AIOKafkaConsumer()
     assert consumer._fetch_max_wait_ms == 500
+    assert consumer._isolation_level == "read_uncommitted"
     await consumer.stop()
+
+
+def test_parsed_records_have_what_stages_read() -> None:
+    """The C parser's record is used as it is, in place of the dataclass `_consumer_record` would make of it."""
+    assert "self._consumer_record(tp, record)" in inspect.getsource(PartitionRecords._unpack_records)
+    builder = DefaultRecordBatchBuilder(2, 0, 0, 0, 0, 0, 1000)
+    builder.append(0, timestamp=7, key=b"k", value=b"v", headers=[("h", b"1")])
+    records = MemoryRecords(bytes(builder.build()))
+    (record,) = records.next_batch()
+    assert (record.offset, record.timestamp, record.key, record.value, list(record.headers)) == (
+        0,
+        7,
+        b"k",
+        b"v",
+        [("h", b"1")],
+    )
 
 
 def test_the_transport_names_its_consumer_class() -> None:
