@@ -18,7 +18,7 @@ from typing import NamedTuple
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from ingest.problems import problem
 from streams.errors import Unavailable
@@ -131,16 +131,18 @@ class Producer:
                 error = TimeoutError("no ack in time")
             else:
                 error = outcome
-            if error is None:
-                judged.append(None)
-            elif isinstance(error, (MessageSizeTooLargeError, InvalidMessageError)):
-                judged.append(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the broker refused the record: {error}"))
-            else:
+            judged.append(None if error is None else self._refusal(error))
+            # What the client itself finds too large takes no sequence number; all else may have left a gap.
+            if error is not None and not (error is outcome and isinstance(error, MessageSizeTooLargeError)):
                 failed = error
-                judged.append(self._unavailable(repr(error)))
         if failed is not None:
             self._renew(client, failed)
         return judged
+
+    def _refusal(self, error: BaseException) -> Exception:
+        if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the record is larger than the topic's max.message.bytes")
+        return self._unavailable(repr(error))
 
     def _unavailable(self, why: str) -> Unavailable:
         return Unavailable(f"Kafka did not acknowledge ({why}); nothing was accepted, send it again with the same id")

@@ -43,8 +43,8 @@ class Pulse:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        with suppress(KafkaError):
-            await self._send(None)
+            with suppress(KafkaError):
+                await self._send(None)
         await self._producer.stop()
 
     def beat(self) -> None:

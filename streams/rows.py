@@ -104,7 +104,7 @@ class Rows:
         while True:
             try:
                 await self._read(timeout_ms=1000)
-            except KafkaError as error:
+            except (KafkaError, OSError) as error:
                 log.warning("rows_unreadable", error=repr(error), retry_seconds=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -140,9 +140,15 @@ class Rows:
         if table == SOURCES.name:
             self.spread_sources = frozenset(source.source for source in self.sources.values() if source.spread == "subject")
         if self._on_change is not None:
-            self._on_change(table, key, row)
+            self._tell(table, key, row)
         if change is not None and change.source.txId is not None:
             self._announce((table, key, change.source.txId), record.offset)
+
+    def _tell(self, table: str, key: str, row: Any) -> None:
+        try:
+            self._on_change(table, key, row)  # type: ignore[misc]  # asked for by the caller
+        except Exception:
+            log.exception("row_unapplied", topic=table, key=key)  # one row must not stop those behind it
 
     def _announce(self, change: tuple[str, str, int], offset: int) -> None:
         for future in self._waiting.get(change, ()):

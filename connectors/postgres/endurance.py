@@ -20,14 +20,6 @@ LONGEST_PAUSE_SECONDS = 5.0
 SETTLED_SECONDS = 10.0
 """A session that lasted this long did work: when it ends, the next begins at once and pauses start small again."""
 
-_RETRYING = stamina.AsyncRetryingCaller(
-    attempts=None,
-    timeout=None,
-    wait_initial=FIRST_PAUSE_SECONDS,
-    wait_max=LONGEST_PAUSE_SECONDS,
-    wait_jitter=FIRST_PAUSE_SECONDS,
-)
-
 log = structlog.get_logger()
 
 
@@ -45,6 +37,14 @@ async def keep_going(stage: Stage) -> NoReturn:
     """Run one session after another until cancelled. What is not passing, a mistake in the program, is raised."""
     loop = asyncio.get_running_loop()
 
+    @stamina.retry(
+        on=PASSING,
+        attempts=None,
+        timeout=None,
+        wait_initial=FIRST_PAUSE_SECONDS,
+        wait_max=LONGEST_PAUSE_SECONDS,
+        wait_jitter=FIRST_PAUSE_SECONDS,
+    )
     @wraps(stage.session)  # stamina logs each retry under this name
     async def session() -> None:
         began = loop.time()
@@ -58,4 +58,4 @@ async def keep_going(stage: Stage) -> NoReturn:
             stage.working = False
 
     while True:
-        await _RETRYING(PASSING, session)
+        await session()

@@ -30,7 +30,7 @@ from streams.topics import EXECUTIONS
 BATCH_RECORDS = 1000
 """Records a transaction writes at most: some ten milliseconds of work, and little to do again after a crash."""
 POLL_MS = 200
-"""How long we wait for records before we look whether the connection to Postgres still stands, and which partitions are ours."""
+"""How long we wait for records before we look whether Postgres is still connected, and which partitions are ours."""
 FETCH_WAIT_MS = 50
 """How long the broker may hold a fetch open: one that covers only idle partitions holds up busy ones of the same broker."""
 

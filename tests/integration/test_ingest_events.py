@@ -1,11 +1,16 @@
 """POST /api/events/ingest against a real broker: every form an event may come in, and every reason to refuse one."""
 
+# aiokafka's functions have no types:
+# mypy: allow-untyped-calls
+
 import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.event import Event, read_event
 from streams.settings import Settings
@@ -230,6 +235,22 @@ async def test_an_event_of_exactly_1_mib_is_accepted(installation: Settings, cli
     answer = await client.post(INGEST, content=body, headers=JSON)
     assert answer.status_code == 202, answer.text
     assert len(await kept(installation)) == 1
+
+
+async def test_a_record_the_broker_finds_too_large_is_told_so_and_holds_up_nothing(
+    installation: Settings, client: httpx.AsyncClient
+) -> None:
+    """A topic may allow less than the door does; its refusal costs no later event of the partition."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka_bootstrap_servers)
+    await admin.start()
+    topic = ConfigResource(ConfigResourceType.TOPIC, EVENTS.full_name(installation), {"max.message.bytes": "2000"})
+    await admin.alter_configs([topic])
+    await admin.close()
+    for number in range(3):
+        refused = await client.post(INGEST, json=GOAL | {"payload": "x" * 5000})
+        assert (refused.status_code, refused.json()["status"]) == (413, 413)
+        assert (await client.post(INGEST, json=GOAL | {"id": str(number)})).status_code == 202
+    assert [event.id for event in await kept(installation)] == ["0", "1", "2"]
 
 
 async def test_an_item_over_1_mib_is_refused_alone(client: httpx.AsyncClient) -> None:

@@ -21,8 +21,10 @@ from connectors.kafka.topics import create_topics, delete_topics
 from connectors.postgres.endurance import keep_going
 from connectors.postgres.rows_out import RowsOut
 from streams.change import Change
+from streams.heartbeat import Heartbeat
+from streams.heartbeat import decode as decode_heartbeat
 from streams.settings import Settings
-from streams.topics import DEAD, HUBS, SOURCES, TRIGGERS, Topic
+from streams.topics import DEAD, HEARTBEATS, HUBS, SOURCES, TRIGGERS, Topic
 from streams.trigger import Hub, Source, Trigger
 from tests.environment import installation_environment
 from tests.waiting import eventually
@@ -131,7 +133,7 @@ async def test_a_row_changed_with_plain_sql_reaches_the_topic_in_debeziums_envel
         ):
             async with database.transaction():
                 await database.execute(statement)
-                transactions.append(await database.fetchval("SELECT pg_current_xact_id()::text::bigint"))
+                transactions.append(await database.fetchval("SELECT pg_current_xact_id()::text::bigint & 4294967295"))
         await reader.until(lambda: len(reader.records) == 5, "four changes and a tombstone")
 
     keys, changes = zip(*reader.changes(), strict=True)
@@ -441,3 +443,32 @@ async def test_an_idle_slot_lets_go_of_a_log_that_others_fill(installation: Sett
 
         await eventually(passed, 30, "the slot is past it")
         assert stage.lag_bytes is not None
+
+
+async def test_each_process_says_which_of_its_stages_work_and_says_goodbye(installation: Settings) -> None:
+    """One lists `rows_out`, both share the executions' partitions; SIGTERM ends them with exit code 0 and a tombstone."""
+    environment = installation_environment(installation)
+    processes = [await asyncio.create_subprocess_exec(sys.executable, "-c", CONNECT, env=environment) for _ in range(2)]
+    try:
+        async with Reader(installation, HEARTBEATS) as reader:
+
+            def last_words() -> dict[str, Heartbeat]:
+                latest = {record.key.decode(): record.value for record in reader.records}
+                return {process: decode_heartbeat(value) for process, value in latest.items() if value}
+
+            def shared() -> bool:
+                words = last_words().values()
+                partitions = [number for word in words for number in word.stages.get("executions_in", [])]
+                return sorted(partitions) == [0, 1, 2, 3] and ["rows_out" in word.stages for word in words].count(True) == 1
+
+            await reader.until(lambda: len(last_words()) == 2 and shared(), "two processes share the work")
+            assert {word.role for word in last_words().values()} == {"connect"}
+            for process in processes:
+                process.terminate()
+            assert [await process.wait() for process in processes] == [0, 0]
+            await reader.until(lambda: not last_words(), "both have said goodbye")
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
