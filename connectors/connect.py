@@ -60,6 +60,7 @@ class Connect:
         """A stage is listed while it works. Of several instances one has `rows_out`; the others stand by for it."""
         if self.rows_out.live:
             heartbeat.stages["rows_out"] = []
+            heartbeat.lag_bytes = self.rows_out.lag_bytes
         if self.executions_in.working:
             heartbeat.stages["executions_in"] = self.executions_in.partitions
         for name, counts in (("rows_out", self.rows_out.counts), ("executions_in", self.executions_in.counts)):

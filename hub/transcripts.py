@@ -1,7 +1,7 @@
 """What the reference hub keeps in Postgres: its agents' instances, and one transcript for each inject it took."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -27,14 +27,14 @@ _NOT_REACHED = (
 _TAKE = """
 WITH opened AS (
     INSERT INTO {schema}.instances (hub_id, agent_id, agent_instance_id)
-    SELECT $2, $3, $4 WHERE $13::boolean
+    SELECT $2, $3, $4 WHERE $12::boolean
     ON CONFLICT DO NOTHING
 )
 INSERT INTO {schema}.transcripts
     (execution_id, hub_id, agent_id, agent_instance_id, trigger_id, route,
-     message, seed_parts, event, output, received_at, accepted_at)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::timestamptz, $12::timestamptz
-WHERE $13::boolean OR EXISTS (
+     message, seed_parts, event, output, received_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::timestamptz
+WHERE $12::boolean OR EXISTS (
     SELECT FROM {schema}.instances WHERE hub_id = $2 AND agent_id = $3 AND agent_instance_id = $4
 )
 ON CONFLICT (execution_id) DO NOTHING
@@ -87,7 +87,6 @@ class Transcripts:
             _json(inject.event),
             _json(output),
             received_at,
-            _accepted_at(inject.event),
             fresh,
         )
         if kept is None:
@@ -119,14 +118,3 @@ class Transcripts:
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _accepted_at(event: dict[str, Any]) -> datetime | None:
-    """When touchline accepted the event, if it says so (`accepted_at_ms`, Unix milliseconds)."""
-    at_ms = event.get("accepted_at_ms")
-    if not isinstance(at_ms, int) or isinstance(at_ms, bool):
-        return None
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None

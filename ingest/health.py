@@ -1,8 +1,5 @@
 """`GET /health`: ready when every stage really works, and otherwise what is missing, by name."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus

@@ -63,8 +63,11 @@ class _Heartbeats(Collector):
         )
         for (stage, outcome), count in counts.items():
             records.add_metric([stage, outcome], count)
-        yield processes
-        yield records
+        lags_bytes = [word.lag_bytes for word in self._processes.live() if word.lag_bytes is not None]
+        lag = GaugeMetricFamily("touchline_slot_lag_bytes", "Log that Postgres keeps for the rows not yet out.")
+        if lags_bytes:
+            lag.add_metric([], max(lags_bytes))
+        yield from (processes, records, lag)
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Nothing, so that registering asks for no values."""

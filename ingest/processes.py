@@ -4,9 +4,6 @@ A process lives from one heartbeat until three are missed, by this process's own
 topic from before this process began is waited for like any other, since it may be alive, but proves nothing to GET /health.
 """
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 import time
 from collections.abc import Callable, Iterator

@@ -6,9 +6,6 @@ So a client that let an answer wait too long, or failed one, is thrown away with
 503 is not sent later behind the back of whoever sends it again, and the next client starts a sequence of its own.
 """
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress

@@ -21,7 +21,6 @@ CREATE TABLE transcripts (
     event             jsonb NOT NULL,
     output            jsonb,
     received_at       timestamptz NOT NULL DEFAULT now(),
-    accepted_at       timestamptz, -- when touchline accepted the event: what the inject's latency is measured from
     sequence          bigint GENERATED ALWAYS AS IDENTITY -- the order of arrival
 );
 

@@ -8,7 +8,8 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
 
     `role` is worker, connect or ingest. `stages` maps each stage that works to the partitions it holds. `counts` maps
     stage.outcome to how many records since the process began. `applied` maps a row topic (triggers, hubs, sources) to
-    the next offset it will apply: a row at a smaller offset is live in this process.
+    the next offset it will apply: a row at a smaller offset is live in this process. `lag_bytes` is the log that the
+    replication slot holds back in Postgres (connect only).
     """
 
     process: str
@@ -17,6 +18,7 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
     stages: dict[str, list[int]] = {}
     counts: dict[str, int] = {}
     applied: dict[str, int] = {}
+    lag_bytes: int | None = None
 
 
 encode = msgspec.json.Encoder().encode

@@ -8,14 +8,14 @@ with the heartbeat, and a call that changed a row waits until every process is p
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.change import Change
+from streams.change import Origin
 from streams.settings import Settings
 from streams.topics import HUBS, SOURCES, TRIGGERS, Topic
 from streams.trigger import Hub, Source, Trigger
@@ -27,6 +27,19 @@ RETRY_SECONDS = 0.5
 
 OnChange = Callable[[str, str, Any], None]
 """Told of every change: topic name, row key, and the row (None when deleted)."""
+
+
+Row = TypeVar("Row")
+
+
+class RowAfter(msgspec.Struct, Generic[Row]):
+    """What a reader needs of a change. Not what was before: that may be the very row that nobody could read."""
+
+    after: Row | None
+    source: Origin
+
+
+Decode = Callable[[bytes], RowAfter[Any]]
 
 
 class Rows:
@@ -42,8 +55,8 @@ class Rows:
         self.applied: dict[str, int] = {}
         self._on_change = on_change
         self._on_applied = on_applied
-        self._tables: dict[str, tuple[Topic, dict[str, Any], Callable[[bytes], Change[Any]]]] = {
-            topic.full_name(settings): (topic, rows, msgspec.json.Decoder(Change[kind]).decode)  # type: ignore[valid-type]
+        self._tables: dict[str, tuple[Topic, dict[str, Any], Decode]] = {
+            topic.full_name(settings): (topic, rows, msgspec.json.Decoder(RowAfter[kind]).decode)  # type: ignore[valid-type]
             for topic, rows, kind in (
                 (TRIGGERS, self.triggers, Trigger),
                 (HUBS, self.hubs, Hub),
@@ -125,13 +138,14 @@ class Rows:
             if self._on_applied is not None:
                 self._on_applied()
 
-    def _apply(self, table: str, rows: dict[str, Any], decode: Callable[[bytes], Change[Any]], record: Any) -> None:
+    def _apply(self, table: str, rows: dict[str, Any], decode: Decode, record: Any) -> None:
+        key = (record.key or b"").decode(errors="replace")
+        change = None
         try:
-            key = record.key.decode()
             change = decode(record.value) if record.value is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
-            log.warning("row_unreadable", topic=table, offset=record.offset, error=str(error))
-            return
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            # Nobody can say what the row asks for now; what it asked for before is certainly over.
+            log.warning("row_unreadable", topic=table, key=key, offset=record.offset, error=str(error))
         row = change.after if change is not None else None
         if row is None:
             rows.pop(key, None)

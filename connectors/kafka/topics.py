@@ -4,9 +4,6 @@ Faust neither makes a missing source topic nor bears a changelog with another pa
 (DESIGN 3), so all of them, changelogs included, are made here, by a command, before a worker starts.
 """
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -36,6 +33,10 @@ TABLES = ("edges", "gates", "seen")
 HOUR_MS = 60 * 60 * 1000
 MAX_RECORD_BYTES = 2 * 1024 * 1024
 """A body of 1 MiB is accepted at the door, and later stages wrap it; the broker's default is hardly more than the body."""
+
+MIN_IN_SYNC = 2
+"""Replicas that have a record before it is acknowledged, where there are three: one broker may die with nothing lost, and
+nothing waits for its return."""
 
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
@@ -75,6 +76,9 @@ async def create_topics(settings: Settings) -> None:
     not answer.
     """
     wanted = {topic.full_name(settings): topic for topic in (*TOPICS, *changelogs(settings))}
+    common = {"max.message.bytes": str(MAX_RECORD_BYTES)}
+    if settings.replication_factor > MIN_IN_SYNC:
+        common["min.insync.replicas"] = str(MIN_IN_SYNC)
     async with _admin(settings) as admin:
         existing = await _partition_counts(admin, wanted)
         for name, partitions in existing.items():
@@ -85,7 +89,7 @@ async def create_topics(settings: Settings) -> None:
                 name,
                 topic.partitions(settings),
                 settings.replication_factor,
-                topic_configs={**topic.config, "max.message.bytes": str(MAX_RECORD_BYTES)},
+                topic_configs=topic.config | common,
             )
             for name, topic in wanted.items()
             if name not in existing

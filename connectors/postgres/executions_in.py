@@ -5,9 +5,6 @@ two, changes nothing (projection.py). A record that cannot be read or written go
 is committed, and the others go on. All instances share the partitions.
 """
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeAlias

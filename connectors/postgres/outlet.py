@@ -1,8 +1,5 @@
 """Where rows leave for Kafka: records in order, in batches, each batch acknowledged before the next of its topic goes."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 from typing import Literal
 

@@ -1,8 +1,5 @@
 """The row topics as they lie on the broker: which cluster holds them, where they end, which keys they still have."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 

@@ -1,8 +1,5 @@
 """Executions from a real Kafka into a real Postgres: one row an execution, forward only, whatever comes twice."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress

@@ -1,8 +1,5 @@
 """POST /api/events/ingest against a real broker: every form an event may come in, and every reason to refuse one."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 import json
 from collections.abc import AsyncIterator

@@ -1,8 +1,5 @@
 """Rows out of a real Postgres to a real Kafka: every committed change, in commit order, whatever dies."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import asyncio
 import signal
 import statistics

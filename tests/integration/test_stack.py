@@ -1,8 +1,5 @@
 """The embedded Kafka and Postgres: what is in them survives, and nothing of them outlives who started them."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import json
 import os
 import shutil

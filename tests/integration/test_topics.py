@@ -1,8 +1,5 @@
 """An installation's topics on a real broker."""
 
-# aiokafka's functions have no types:
-# mypy: allow-untyped-calls
-
 import uuid
 from collections.abc import AsyncIterator
 
