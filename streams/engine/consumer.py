@@ -14,7 +14,7 @@ from mode.utils.futures import notify
 
 from streams.engine.batch import Batch, Record
 
-FETCH_WAIT_MS = 20
+FETCH_WAIT_MS = 10
 """How long the broker may hold a fetch for which it has nothing. A consumer has one fetch at a time under way per
 broker, so one that covers only idle partitions delays a busy one by this much at most (DESIGN 5; Faust fixes 1,500)."""
 
