@@ -1,5 +1,5 @@
 # What README tells a newcomer, one target a step. Everything installs into .venv from requirements.lock, with hashes.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .PHONY: demo test check up bench lock clean

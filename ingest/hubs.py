@@ -12,7 +12,7 @@ from ingest.answers import answer, answer_written
 from ingest.body import read_object
 from ingest.connections import Connected
 from ingest.database import transaction_id
-from ingest.paging import Page, page_of
+from ingest.paging import Page, page_of_table
 from ingest.problems import problem
 from ingest.validation import Body, HubId, Name, validated
 from streams.topics import HUBS
@@ -76,14 +76,8 @@ async def register(request: Request, connections: Connected) -> Response:
 @router.get("")
 async def list_all(connections: Connected, page: Annotated[Page, Query()]) -> Response:
     """`{"hubs": [...], "next_cursor": ...}`, oldest first."""
-    values: list[Any] = [*(page.after() or ()), page.limit + 1]
-    condition = "WHERE (created_at, hub_id) > ($1, $2)" if len(values) > 1 else ""
     async with connections.database.transaction() as connection:
-        rows = await connection.fetch(
-            f"SELECT {_SHOWN} FROM hubs {condition} ORDER BY created_at, hub_id LIMIT ${len(values)}",  # noqa: S608
-            *values,
-        )
-    return answer(page_of("hubs", [dict(row) for row in rows], page, "hub_id"))
+        return answer(await page_of_table(connection, "hubs", _SHOWN, "hub_id", page))
 
 
 @router.get("/{hub_id}")

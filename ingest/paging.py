@@ -4,12 +4,16 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from streams.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
 
 PAGE_ROWS = 100
 PAGE_ROWS_LIMIT = 1000
@@ -52,3 +56,16 @@ def page_of(name: str, rows: Sequence[dict[str, Any]], page: Page, key: str) -> 
         last = Place(shown[-1]["created_at"], str(shown[-1][key]))
         cursor = base64.urlsafe_b64encode(msgspec.json.encode(last)).decode()
     return {name: shown, "next_cursor": cursor}
+
+
+async def page_of_table(
+    connection: "PoolConnectionProxy[asyncpg.Record]", table: str, columns: str, key: str, page: Page
+) -> dict[str, Any]:
+    """One page of a whole table, oldest first. `columns` has created_at and `key` among them."""
+    values: list[Any] = [*(page.after() or ()), page.limit + 1]
+    condition = f"WHERE (created_at, {key}) > ($1, $2)" if len(values) > 1 else ""
+    rows = await connection.fetch(
+        f"SELECT {columns} FROM {table} {condition} ORDER BY created_at, {key} LIMIT ${len(values)}",  # noqa: S608
+        *values,
+    )
+    return page_of(table, [dict(row) for row in rows], page, key)

@@ -1,7 +1,7 @@
 """The routes of sources: `/api/v1/sources/{source}`, which say how a source's events spread over the partitions."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -10,7 +10,7 @@ from ingest.answers import answer, answer_written
 from ingest.body import read_object
 from ingest.connections import Connected
 from ingest.database import transaction_id
-from ingest.paging import Page, page_of
+from ingest.paging import Page, page_of_table
 from ingest.problems import problem
 from ingest.validation import Body, validated
 from streams.errors import ReservedSource
@@ -51,14 +51,8 @@ async def declare(source: str, request: Request, connections: Connected) -> Resp
 @router.get("")
 async def list_all(connections: Connected, page: Annotated[Page, Query()]) -> Response:
     """`{"sources": [...], "next_cursor": ...}`, oldest first: those that have been declared."""
-    values: list[Any] = [*(page.after() or ()), page.limit + 1]
-    condition = "WHERE (created_at, source) > ($1, $2)" if len(values) > 1 else ""
     async with connections.database.transaction() as connection:
-        rows = await connection.fetch(
-            f"SELECT source, spread, created_at FROM sources {condition} ORDER BY created_at, source LIMIT ${len(values)}",  # noqa: S608
-            *values,
-        )
-    return answer(page_of("sources", [dict(row) for row in rows], page, "source"))
+        return answer(await page_of_table(connection, "sources", "source, spread, created_at", "source", page))
 
 
 @router.get("/{source:path}")

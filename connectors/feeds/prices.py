@@ -2,16 +2,13 @@
 
 from urllib.parse import urlencode
 
-import httpx
 import msgspec
 
-from connectors.feeds.producer import Producer, Publisher
+from connectors.feeds.producer import WebProducer
 from connectors.feeds.source import get_json
 from streams.event import Event, derived_id
 
 SOURCE = "stocks"
-INTERVAL_SECONDS = 1.0
-"""How often prices are asked for; closes come once a day, but a source that catches up gives many at once."""
 
 
 class Close(msgspec.Struct, frozen=True):
@@ -25,24 +22,8 @@ class Close(msgspec.Struct, frozen=True):
 Closes = tuple[Close, ...]
 
 
-class Prices(Producer[Closes]):
-    """Watches an endpoint that answers a JSON list of `Close`, oldest first, later than the date given as `?after=`.
-
-    `edition` tells one showing of the same prices from another (a replay that runs twice): it is part of every id.
-    """
-
-    def __init__(
-        self,
-        publisher: Publisher,
-        client: httpx.AsyncClient,
-        url: str,
-        edition: str = "",
-        interval_seconds: float = INTERVAL_SECONDS,
-    ) -> None:
-        super().__init__(publisher, interval_seconds)
-        self._client = client
-        self._url = url
-        self._edition = edition
+class Prices(WebProducer[Closes]):
+    """Watches an endpoint that answers a JSON list of `Close`, oldest first, later than the date given as `?after=`."""
 
     async def poll(self) -> Closes:
         """The closes since the last one seen; what was seen itself when there is nothing newer."""

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
+import httpx
 import structlog
 
 from streams.errors import Unavailable
@@ -62,3 +63,27 @@ class Producer(ABC, Generic[Snapshot]):
             except Unavailable as error:
                 log.warning("producer_waits", producer=type(self).__name__, reason=str(error))
             await asyncio.sleep(self.interval_seconds)
+
+
+INTERVAL_SECONDS = 1.0
+"""How often an endpoint is asked: an agent that is told within a second is told live, and nobody minds one request."""
+
+
+class WebProducer(Producer[Snapshot]):
+    """A producer that polls an HTTP endpoint.
+
+    `edition` tells one showing of the same data from another (a replay that runs twice): it is part of every id.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        client: httpx.AsyncClient,
+        url: str,
+        edition: str = "",
+        interval_seconds: float = INTERVAL_SECONDS,
+    ) -> None:
+        super().__init__(publisher, interval_seconds)
+        self._client = client
+        self._url = url
+        self._edition = edition

@@ -2,39 +2,19 @@
 
 from typing import Any
 
-import httpx
-
 from connectors.feeds.game import FINISHED, HALF_TIME, Game, Goal, minute_order
-from connectors.feeds.producer import Producer, Publisher
+from connectors.feeds.producer import WebProducer
 from connectors.feeds.source import get_json
 from streams.event import Event, derived_id
 
 SOURCE = "sports_feed"
-INTERVAL_SECONDS = 1.0
-"""How often live state is asked for: scores change by the minute, and an agent that is told within a second is told live."""
 HALF_MINUTES = 45
 
 Games = dict[str, Game]
 
 
-class SportsFeed(Producer[Games]):
-    """Watches an endpoint that answers a JSON list of `Game`. Source "sports_feed", subject the game's id.
-
-    `edition` tells one showing of the same games from another (a replay that runs twice): it is part of every id.
-    """
-
-    def __init__(
-        self,
-        publisher: Publisher,
-        client: httpx.AsyncClient,
-        url: str,
-        edition: str = "",
-        interval_seconds: float = INTERVAL_SECONDS,
-    ) -> None:
-        super().__init__(publisher, interval_seconds)
-        self._client = client
-        self._url = url
-        self._edition = edition
+class SportsFeed(WebProducer[Games]):
+    """Watches an endpoint that answers a JSON list of `Game`. Source "sports_feed", subject the game's id."""
 
     async def poll(self) -> Games:
         """All games that have begun, by id."""

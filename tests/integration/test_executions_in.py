@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +10,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from msgspec.structs import replace
 
-from connectors.postgres.endurance import keep_going
 from connectors.postgres.executions_in import ExecutionsIn
 from streams.event import Lineage
 from streams.execution import Execution, Status, encode
 from streams.settings import Settings
 from streams.topics import DEAD, EXECUTIONS, partition_of
+from tests.integration.working import running
 from tests.waiting import eventually
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,19 +36,6 @@ async def producer(installation: Settings) -> AsyncIterator[AIOKafkaProducer]:
     await producer.start()
     yield producer
     await producer.stop()
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[ExecutionsIn]:
-    """The stage, at work until the block ends."""
-    stage = ExecutionsIn(settings)
-    task = asyncio.create_task(keep_going(stage))
-    try:
-        yield stage
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def tell(producer: AIOKafkaProducer, settings: Settings, *executions: Execution) -> None:
@@ -114,7 +100,7 @@ async def test_an_execution_becomes_a_row_with_its_times(
 ) -> None:
     """What each record tells ends up in its column; a whole life in one batch does as well as one record at a time."""
     await tell(producer, installation, *LIFE)
-    async with running(installation):
+    async with running(ExecutionsIn(installation)):
         await settled(database, producer, installation, "t")
     found = await row(database, "e")
     del found["topic_partition"], found["topic_offset"]
@@ -147,14 +133,14 @@ async def test_replaying_the_whole_topic_changes_nothing(
         for record in LIFE[: 1 + number % len(LIFE)]:
             trigger_id = f"t{number % 7}"
             await tell(producer, installation, replace(record, execution_id=f"e{number}", trigger_id=trigger_id))
-    async with running(installation) as stage:
+    async with running(ExecutionsIn(installation)) as stage:
         for number in range(7):
             await settled(database, producer, installation, f"t{number}")
         records = stage.counts["projected"]
     before = await database.fetch("SELECT *, xmin::text FROM executions ORDER BY execution_id")
     for _ in range(2):
         await forget_offsets(installation)
-        async with running(installation) as stage:
+        async with running(ExecutionsIn(installation)) as stage:
             await eventually(lambda stage=stage: stage.counts["projected"] == records, 30, "all is read again")  # type: ignore[misc]
     assert len(before) == 47
     assert await database.fetch("SELECT *, xmin::text FROM executions ORDER BY execution_id") == before
@@ -177,7 +163,7 @@ async def test_a_final_status_never_changes(
 ) -> None:
     """The first final record stands, whatever is told later; a late PENDING record only fills in what nobody else told."""
     pending, running_record, _, completed = LIFE
-    async with running(installation):
+    async with running(ExecutionsIn(installation)):
         await tell(producer, installation, completed)
         await settled(database, producer, installation, "t")
         outcome = await row(database, "e")
@@ -194,7 +180,7 @@ async def test_a_status_moves_forward_only(
 ) -> None:
     """A PENDING record told twice, or after RUNNING, takes nothing back."""
     pending, first_try, second_try, _ = LIFE
-    async with running(installation):
+    async with running(ExecutionsIn(installation)):
         await tell(producer, installation, pending, first_try, second_try)
         await settled(database, producer, installation, "t")
         before = await row(database, "e")
@@ -225,7 +211,7 @@ async def test_a_bad_record_goes_to_dead_and_the_good_ones_around_it_are_project
     for number, value in enumerate(bad):
         await tell(producer, installation, Execution(f"good {number}", "t", Status.PENDING, at_ms=1))
         await raw(producer, installation, "t", value)
-    async with running(installation) as stage:
+    async with running(ExecutionsIn(installation)) as stage:
         await settled(database, producer, installation, "t")
         assert stage.counts["dead"] == len(bad)
     assert await database.fetchval("SELECT count(*) FROM executions WHERE execution_id LIKE 'good%'") == len(bad)
@@ -262,7 +248,7 @@ async def test_a_one_shot_firing_disables_the_row_it_spent_and_no_later_one(
     async def enabled() -> bool:
         return bool(await database.fetchval("SELECT enabled FROM jobs WHERE id = 't'"))
 
-    async with running(installation):
+    async with running(ExecutionsIn(installation)):
         await tell(producer, installation, told(Status.RUNNING, 1, one_shot_generation=1))
         await settled(database, producer, installation, "t")
         assert await enabled()
@@ -295,7 +281,7 @@ async def test_a_session_cut_off_by_postgres_goes_on_where_it_was(
     async def projected() -> int:
         return int(await database.fetchval("SELECT count(*) FROM executions"))
 
-    async with running(installation):
+    async with running(ExecutionsIn(installation)):
         producing = asyncio.create_task(produce())
         for share in range(1, 4):
 
@@ -308,7 +294,7 @@ async def test_a_session_cut_off_by_postgres_goes_on_where_it_was(
                 " WHERE application_name = 'touchline-connect' AND pid <> pg_backend_pid()"
             )
         await producing
-        async with running(installation):
+        async with running(ExecutionsIn(installation)):
 
             async def all_there() -> bool:
                 return await projected() == executions

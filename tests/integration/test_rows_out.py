@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -15,7 +15,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from connectors.kafka.topics import create_topics, delete_topics
-from connectors.postgres.endurance import keep_going
 from connectors.postgres.rows_out import RowsOut
 from streams.change import Change
 from streams.heartbeat import Heartbeat
@@ -24,6 +23,7 @@ from streams.settings import Settings
 from streams.topics import DEAD, HEARTBEATS, HUBS, SOURCES, TRIGGERS, Topic
 from streams.trigger import Hub, Source, Trigger
 from tests.environment import installation_environment
+from tests.integration.working import running
 from tests.waiting import eventually
 
 Record = tuple[str, Change[Trigger] | None]
@@ -46,22 +46,9 @@ async def database(installation: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[RowsOut]:
-    """The stage, at work until the block ends."""
-    stage = RowsOut(settings)
-    task = asyncio.create_task(keep_going(stage))
-    try:
-        yield stage
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@asynccontextmanager
 async def at_work(settings: Settings) -> AsyncIterator[RowsOut]:
     """The stage, once it has done its first round."""
-    async with running(settings) as stage:
+    async with running(RowsOut(settings)) as stage:
         await eventually(lambda: stage.live, 30, "the stage works")
         yield stage
 
@@ -295,7 +282,7 @@ async def test_a_second_instance_stands_by_and_takes_over(installation: Settings
     """One works, the other waits; when the first stops, the second carries what comes then."""
     async with Reader(installation, TRIGGERS) as reader, AsyncExitStack() as stack:
         first = await stack.enter_async_context(at_work(installation))
-        async with running(installation) as second:
+        async with running(RowsOut(installation)) as second:
             await database.execute(INSERT, "by the first")
             await reader.until(lambda: "by the first" in reader.state(), "the first carries")
             assert (first.live, second.live) == (True, False)
@@ -308,7 +295,11 @@ async def test_a_second_instance_stands_by_and_takes_over(installation: Settings
 
 async def test_one_that_loses_its_lock_stops_at_once(installation: Settings, database: asyncpg.Connection) -> None:
     """Postgres may give the lock to another the moment the connection ends; afterwards one of the two works."""
-    async with at_work(installation) as first, running(installation) as second, Reader(installation, TRIGGERS) as reader:
+    async with (
+        at_work(installation) as first,
+        running(RowsOut(installation)) as second,
+        Reader(installation, TRIGGERS) as reader,
+    ):
         await database.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
