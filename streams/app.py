@@ -21,6 +21,7 @@ from streams.dispatch import Dispatch
 from streams.engine.batch import BatchSchema
 from streams.engine.consumer import BatchTransport
 from streams.engine.stage import Stage
+from streams.engine.store import choose_store
 from streams.engine.table import StateTable
 from streams.engine.writer import Writer
 from streams.gate import Gate
@@ -78,7 +79,7 @@ def build_app(settings: Settings) -> BatchApp:
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
         web_enabled=False,
-        store="memory://",
+        table_standby_replicas=settings.standbys,
     )
 
 
@@ -98,9 +99,10 @@ class Worker:
     def _add_stages(self) -> None:
         settings, app = self.settings, self.app
         reader = Reader(settings, self.rows)
-        edges = StateTable(app, "edges", settings.partitions, Edge)
-        gates = StateTable(app, "gates", settings.partitions, GateState)
-        seen = StateTable(app, "seen", settings.partitions, Seen)
+        store = choose_store(settings)
+        edges = StateTable(app, "edges", settings.partitions, Edge, store)
+        gates = StateTable(app, "gates", settings.partitions, GateState, store)
+        seen = StateTable(app, "seen", settings.partitions, Seen, store, by_age=True)
         detect = Detect(settings, reader, self.registry.watches, edges)
         match = Match(settings, reader, self.rows, self.registry.index)
         gate = Gate(settings, self.rows, gates, seen)

@@ -16,7 +16,7 @@ import structlog
 
 from connectors.hub.inject import Answer, TryAgain, inject, open_client
 from streams.dead import dead_letter_headers, dead_letter_topic
-from streams.engine.batch import Batch, Record
+from streams.engine.batch import Batch, Record, is_current
 from streams.engine.writer import Outputs, Writer
 from streams.execution import Dispatch as DispatchRecord
 from streams.execution import Execution, Status, decode_dispatch, encode
@@ -54,6 +54,8 @@ class Dispatch:
             running = self._batches[batch.partition]
             while len(running) >= BATCHES_IN_FLIGHT:
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            if not is_current(event):
+                continue  # its partition may have gone while it waited; whoever owns it now reads it again
             records = [self._queue(batch, record) for record in batch.records]
             task = asyncio.create_task(self._finish(event, records), name=f"dispatch-batch-{batch.partition}")
             running.add(task)
@@ -65,8 +67,6 @@ class Dispatch:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._batches.clear()
-        self._behind.clear()
 
     def _queue(self, batch: Batch, record: Record) -> asyncio.Task[None]:
         key = record.key or b""

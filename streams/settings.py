@@ -2,6 +2,7 @@
 
 import ssl
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr
@@ -51,6 +52,18 @@ class Settings(BaseSettings):
     """Longest back-off between two injects."""
     seen_hours: float = 24.0
     """How long the gate remembers an execution id, and so how late a repeated event may come and still not fire twice."""
+    store: Literal["memory", "rocksdb"] = "memory"
+    """Where a worker keeps its state. Memory judges faster, at about 0.3 KiB a watched value; a disk holds more than memory
+    can, and a restart reads only what was written since. Nothing is only there: the changelog has it all."""
+    store_directory: Path = Path(".touchline/store")
+    """Where `store=rocksdb` puts its files; each worker of a machine takes a numbered directory of its own in it."""
+    store_memory_mib: int = 256
+    """Memory of a worker's databases, blocks read and writes gathered, in MiB: a few million keys' hot part."""
+    store_recent_keys: int = 200_000
+    """States a table on disk keeps decoded, of all its partitions: those of busy values, at about 0.3 KiB each."""
+    standbys: int = 0
+    """Other workers that follow each partition's state, to take over at once. Each costs its memory and its reading once
+    more, while a restart without one takes seconds for a million values; 1 where those seconds count."""
     log_format: Literal["json", "console"] = "console"
 
     @property

@@ -13,9 +13,9 @@ FILE_NAME = "addresses.json"
 class Addresses(msgspec.Struct):
     """One installation's addresses. The file exists only while the installation is ready.
 
-    `api` and `hub` are base URLs, the hub is registered as `hub_id`; `kafka` is a bootstrap address, `database` a
-    Postgres URL. `pids` maps each process (`up`, `ingest`, `worker-1`, ..., `connect`, `hub`, and `kafka` and `postgres`
-    when embedded) to its process id.
+    `api` and `hub` are base URLs, the hub is registered as `hub_id`; `kafka` has the bootstrap addresses with commas
+    between, `database` is a Postgres URL. `pids` maps each process (`up`, `ingest`, `worker-1`, ..., `connect`, `hub`, and,
+    when embedded, `postgres` and `kafka`, or `kafka-1` to `kafka-3`) to its process id.
     """
 
     api: str

@@ -34,11 +34,19 @@ Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every
 DataDirectory = Annotated[Path, typer.Option("--data-dir", file_okay=False, help="Where everything is kept.")]
 
 
+def _majority(brokers: int) -> int:
+    """Two brokers are worth less than one: without either there is no majority of controllers."""
+    if brokers == 2:
+        raise typer.BadParameter("two brokers cannot do without either; take 1, or 3")
+    return brokers
+
+
 @app.command()
 def up(
     port: Port = 8700,
     data_directory: DataDirectory = DATA_DIRECTORY,
     workers: Annotated[int, typer.Option(min=1, help="How many worker processes share the partitions.")] = 1,
+    brokers: Annotated[int, typer.Option(min=1, help="Kafka brokers: with 3, any one may die.", callback=_majority)] = 1,
 ) -> None:
     """Run all of it in the foreground, Kafka and Postgres included; Ctrl-C stops it.
 
@@ -46,7 +54,7 @@ def up(
     """
     from touchline.up import run
 
-    run(_settings(logging.WARNING), data_directory, port, workers)
+    run(_settings(logging.WARNING), data_directory, port, workers, brokers)
 
 
 @app.command()
@@ -58,6 +66,22 @@ def demo(
     from touchline.up import run_demo
 
     raise typer.Exit(run_demo(_settings(logging.WARNING), data_directory, speed))
+
+
+@app.command()
+def torture(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long faults come; what was accepted may then take a while.")] = 3,
+    seed: Annotated[int, typer.Option(help="What is done to whom and when; the same seed does the same again.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="How many worker processes share the partitions.")] = 3,
+    data_directory: Annotated[
+        Path | None, typer.Option("--data-dir", file_okay=False, help="An empty place to keep all in; else a temporary one.")
+    ] = None,
+) -> None:
+    """Kill and freeze an installation's processes at random under a known feed; exit 0 only when no promise was broken."""
+    from touchline.torture.run import prepare_environment, run
+
+    prepare_environment()
+    raise typer.Exit(run(_settings(logging.ERROR), data_directory, minutes * 60, seed, workers))
 
 
 @app.command("migrate")

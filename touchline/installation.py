@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,9 +17,12 @@ from streams.settings import Settings
 from touchline.addresses import Addresses, forget_addresses
 from touchline.data_directory import log_path, signing_key
 from touchline.migrate import migrate
-from touchline.servers import Broker, Database
+from touchline.stack.cluster import EmbeddedCluster
 from touchline.stack.guardian import start_guarded
+from touchline.stack.kafka import REPLICAS, EmbeddedKafka
 from touchline.stack.ports import LOOPBACK, free_ports
+from touchline.stack.postgres import EmbeddedPostgres
+from touchline.stack.server import Server
 from touchline.supervisor import Part, Process, Supervisor
 
 READY_SECONDS = 90.0
@@ -30,10 +34,25 @@ LOCAL_HUB = "local"
 
 
 class Installation:
-    """One installation. `say` is told, line by line, what a person should know; `addresses` is true once started."""
+    """One installation. `say` is told, line by line, what a person should know; `addresses` is true once started.
 
-    def __init__(self, settings: Settings, data_directory: Path, port: int, workers: int, say: Callable[[str], None]) -> None:
+    With several `brokers` the embedded Kafka is a cluster, and topics have as many copies, up to three, unless
+    TOUCHLINE_REPLICATION_FACTOR says otherwise.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data_directory: Path,
+        port: int,
+        workers: int,
+        say: Callable[[str], None],
+        brokers: int = 1,
+    ) -> None:
+        if brokers > 1 and "replication_factor" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"replication_factor": min(brokers, REPLICAS)})
         self._settings = settings
+        self._brokers = brokers
         self._data_directory = data_directory
         self._say = say
         self._supervisor = Supervisor(say, on_restart=self._write_addresses)
@@ -77,23 +96,36 @@ class Installation:
             self._say("stopping")
         self._supervisor.stop()
 
+    def pids(self) -> dict[str, int]:
+        """The process id of each part that runs now."""
+        return self._supervisor.pids()
+
     def _start_servers(self) -> None:
         """Kafka and Postgres at the same time, but for what the environment names others for."""
         given = self._settings.model_fields_set
-        broker, database = Broker(self._data_directory / "kafka"), Database(self._data_directory / "postgres")
+        parts: list[Part] = []
+        if "kafka_bootstrap_servers" not in given:
+            parts += self._kafka()
+        if "database_url" not in given:
+            database = EmbeddedPostgres(self._data_directory / "postgres")
+            parts.append(Part("postgres", partial(self._start_server, database, "database")))
+        self._supervisor.start(parts)
 
-        def start_broker() -> Process:
-            broker.start()
-            self._set_address("kafka", broker.bootstrap_servers)
-            return broker
+    def _kafka(self) -> list[Part]:
+        """One broker, or each one of a cluster, whose addresses never change."""
+        directory = self._data_directory / "kafka"
+        if self._brokers == 1:
+            return [Part("kafka", partial(self._start_server, EmbeddedKafka(directory), "kafka"))]
+        cluster = EmbeddedCluster(directory, self._brokers)
+        self.addresses.kafka = cluster.bootstrap_servers
+        return [Part(broker.name, partial(self._start_server, broker)) for broker in cluster.brokers]
 
-        def start_database() -> Process:
-            database.start()
-            self._set_address("database", database.url)
-            return database
-
-        servers = {"kafka_bootstrap_servers": Part("kafka", start_broker), "database_url": Part("postgres", start_database)}
-        self._supervisor.start([part for setting, part in servers.items() if setting not in given])
+    def _start_server(self, server: Server, noted_as: str | None = None) -> Process:
+        """Start it, also after it died; note where it listens this time."""
+        server.start()
+        if noted_as is not None:
+            self._set_address(noted_as, server.address)
+        return server
 
     def _set_address(self, server: str, address: str) -> None:
         """Note where a server listens. One that came back elsewhere makes every process start anew, to be told."""
@@ -123,6 +155,7 @@ class Installation:
         own = {
             "TOUCHLINE_PUBLIC_URL": self.addresses.api,
             "TOUCHLINE_SIGNING_KEY": signing_key(self._data_directory),
+            "TOUCHLINE_REPLICATION_FACTOR": str(self._settings.replication_factor),
         }
         servers = {"KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka, "DATABASE_URL": self.addresses.database}
         return own | os.environ | servers

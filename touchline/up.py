@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streams.errors import InvalidInput
 from streams.settings import Settings
 from touchline.data_directory import held
 from touchline.demo import run as demo
@@ -23,9 +24,9 @@ INTERRUPTED = 128 + signal.SIGINT
 """The exit code of a demo that was ended before it could tell whether the sums balance, as shells give it."""
 
 
-def run(settings: Settings, data_directory: Path, port: int, workers: int) -> None:
+def run(settings: Settings, data_directory: Path, port: int, workers: int, brokers: int = 1) -> None:
     """Run everything until Ctrl-C or SIGTERM. Raises StackError when it cannot be started."""
-    with stopped_by_signals(), running(settings, data_directory, port, workers, _say) as installation:
+    with stopped_by_signals(), running(settings, data_directory, port, workers, _say, brokers) as installation:
         _say(_welcome(installation, data_directory))
         threading.Event().wait()
 
@@ -42,11 +43,13 @@ def run_demo(settings: Settings, data_directory: Path, speed: float | None) -> i
 
 @contextmanager
 def running(
-    settings: Settings, data_directory: Path, port: int, workers: int, say: Callable[[str], None]
+    settings: Settings, data_directory: Path, port: int, workers: int, say: Callable[[str], None], brokers: int = 1
 ) -> Iterator[Installation]:
     """An installation that is ready; all of it is stopped at the end, however that comes. Raises StackError."""
+    if brokers > 1 and "kafka_bootstrap_servers" in settings.model_fields_set:
+        raise InvalidInput("--brokers", "KAFKA_BOOTSTRAP_SERVERS names a Kafka; unset it, or leave the option out")
     with held(data_directory):
-        installation = Installation(settings, data_directory, port, workers, say)
+        installation = Installation(settings, data_directory, port, workers, say, brokers)
         try:
             installation.start()
             yield installation

@@ -18,15 +18,20 @@ class Record(Protocol):
 
 
 class Batch:
-    """Records of one partition, in order. `epoch` counts the consumer's seeks. `read` caches what stages decoded of it."""
+    """Records of one partition, in order: all there are from `first_offset` to `last_offset`.
 
-    __slots__ = ("epoch", "last_offset", "partition", "read", "records", "topic")
+    Offsets without a record (compaction, transactions' markers and what was aborted) count too, at both ends; of a
+    changelog a batch may have no record at all. `epoch` counts the consumer's seeks. `read` caches what stages decoded.
+    """
 
-    def __init__(self, tp: TP, records: Sequence[Record], epoch: int) -> None:
+    __slots__ = ("epoch", "first_offset", "last_offset", "partition", "read", "records", "topic")
+
+    def __init__(self, tp: TP, records: Sequence[Record], epoch: int, first_offset: int, last_offset: int) -> None:
         self.topic: str = tp.topic
         self.partition: int = tp.partition
         self.records = records
-        self.last_offset = records[-1].offset
+        self.first_offset = first_offset
+        self.last_offset = last_offset
         self.epoch = epoch
         self.read: Any = None
 
@@ -41,3 +46,11 @@ class BatchSchema(Schema):  # type: ignore[misc]  # faust ships no complete type
         """The batch itself."""
         batch: Batch = message.value
         return batch
+
+
+def is_current(event: Any) -> bool:
+    """Whether a batch may still be judged here: nothing is being reassigned, and nothing has been since it was fetched.
+
+    Faust asks this when a batch leaves its queue; a stage that makes one wait after that must ask again.
+    """
+    return bool(event.app.flow_control.is_active() and event.message.generation_id == event.app.consumer_generation_id)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError
@@ -19,7 +19,15 @@ FETCH_WAIT_MS = 10
 broker, so one that covers only idle partitions delays a busy one by this much at most (DESIGN 5; Faust fixes 1,500)."""
 
 
-class Fetched(dict[TP, list[Record]]):
+class Drained(NamedTuple):
+    """What one drain took of a partition: the records, and the offsets it accounts for, those without a record included."""
+
+    records: list[Record]
+    first_offset: int
+    last_offset: int
+
+
+class Fetched(dict[TP, Drained]):
     """What one fetch drained, and the epoch it belongs to."""
 
     epoch = 0
@@ -68,10 +76,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
                 if consumer._closed or fetcher._closed:
                     raise ConsumerStoppedError
                 if not fetcher._subscriptions.reassignment_in_progress:
-                    _keep_records_as_parsed(fetcher)
-                    records = await fetcher.fetched_records(active_partitions, timeout=0, max_records=max_records)
-                    if records:
-                        fetched.update(records)
+                    fetched.update(await self._drain(fetcher, self._wanted(active_partitions), max_records))
+                    if fetched:
                         break
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
@@ -83,6 +89,35 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
                 else:
                     waiter.cancel()
         return fetched
+
+    def _wanted(self, active_partitions: set[TP]) -> set[TP]:
+        # The set is the main thread's, which may change it at any time.
+        wanted = active_partitions.copy()
+        if self.app.rebalancing:
+            # Faust resumes the sources before it seeks them, and clears the agents' queues after: what is read in
+            # between would be judged past records that were dropped, or delivered and never judged.
+            return {tp for tp in wanted if self.consumer._is_changelog_tp(tp)}
+        return wanted
+
+    @staticmethod
+    async def _drain(fetcher: Any, wanted: set[TP], max_records: int | None) -> dict[TP, Drained]:
+        subscription = fetcher._subscriptions.subscription
+        partitions = subscription.assignment if subscription is not None else None
+        if not wanted or partitions is None:
+            return {}  # to aiokafka no partitions are all partitions
+        before: dict[TP, int] = {}
+        for tp, result in fetcher._records.items():
+            records = getattr(result, "_partition_records", None)
+            if records is not None:
+                # aiokafka copies each record from its C parser into a dataclass, which costs more than decoding it. The
+                # C record has all that stages read.
+                records._consumer_record = _as_parsed
+                state = partitions.state_value(tp) if tp in wanted else None
+                if state is not None and state._position == records.next_fetch_offset:
+                    before[tp] = records.next_fetch_offset
+        read = await fetcher.fetched_records(wanted, timeout=0, max_records=max_records)
+        after = {tp: partitions.state_value(tp).position for tp in before}
+        return {tp: Drained(read.get(tp, []), first, after[tp] - 1) for tp, first in before.items() if after[tp] > first}
 
     def _outdated(self, epoch: int) -> bool:
         return self._seeking or epoch != self.epoch or not self.consumer.flow_active
@@ -112,33 +147,41 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
             self._seeking = False
 
 
-def _keep_records_as_parsed(fetcher: Any) -> None:
-    # aiokafka copies each record from its C parser into a dataclass, which costs more than decoding it. The C record has
-    # all that stages read.
-    for result in fetcher._records.values():
-        records = getattr(result, "_partition_records", None)
-        if records is not None:
-            records._consumer_record = _as_parsed
-
-
 def _as_parsed(_tp: object, record: Record) -> Record:
     return record
 
 
+class NoReadOffsets(dict[TP, int | None]):
+    """Faust drops a message at or below the offset it remembers having read, which after a seek may be an older one.
+
+    Such a batch would be in the ledger for ever. Epochs tell old from new here, so nothing is remembered.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        """None: nothing is known to have been read."""
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        """Nothing is remembered."""
+
+
 class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete types
-    """Delivers each partition's fetched records as one message whose offset is the last record's."""
+    """Delivers each partition's fetched records as one message whose offset is the last that it accounts for."""
 
     _thread: BatchConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._ledgers: dict[TP, Ledger] = {}
         super().__init__(*args, **kwargs)
+        self._read_offset = NoReadOffsets()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Step 2. Records that are dropped here are fetched again: whatever drops them is followed by a seek."""
+        """Step 2. Records that are dropped here are fetched again: whatever drops them is followed by a seek.
+
+        A seek of an older epoch was one of the sources; the changelogs' records lie where they lay.
+        """
         fetched, active = await self._wait_next_records(timeout)
         if not fetched or self.should_stop:
             return
@@ -146,25 +189,35 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
             await self.perform_seek()
             return
         generation = self.app.consumer_generation_id
-        for tp, records in fetched.items():
-            if not self.flow_active or generation != self.app.consumer_generation_id or fetched.epoch != self._thread.epoch:
+        for tp, drained in fetched.items():
+            if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
+            is_source = not self._is_changelog_tp(tp)
+            if is_source and fetched.epoch != self._thread.epoch:
+                continue
             if active is None or tp in active or tp in self._buffered_partitions:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                yield tp, self._enter(TP(tp.topic, tp.partition), Batch(tp, records, fetched.epoch))
+                tp = TP(tp.topic, tp.partition)  # until here it is aiokafka's own kind of pair
+                batch = Batch(tp, drained.records, fetched.epoch, drained.first_offset, drained.last_offset)
+                if is_source:
+                    self._enter(tp, batch)
+                if batch.records or not is_source:
+                    yield tp, self._message(tp, batch)
 
-    def _enter(self, tp: TP, batch: Batch) -> ConsumerMessage:
-        if self.app.topics.acks_enabled_for(tp.topic):
-            ledger = self._ledgers.get(tp)
-            if ledger is None or ledger.epoch != batch.epoch:
-                ledger = self._ledgers[tp] = Ledger(batch.epoch)
-            ledger.delivered.append(batch.last_offset)
-        last = batch.records[-1]
+    def _enter(self, tp: TP, batch: Batch) -> None:
+        ledger = self._ledgers.get(tp)
+        if ledger is None or ledger.epoch != batch.epoch:
+            ledger = self._ledgers[tp] = Ledger(batch.epoch)
+        ledger.delivered.append(batch.last_offset)
+        if not batch.records:
+            ledger.ack(batch.last_offset)
+
+    def _message(self, tp: TP, batch: Batch) -> ConsumerMessage:
         return ConsumerMessage(
             tp.topic,
             tp.partition,
             batch.last_offset,
-            last.timestamp / 1000.0,
+            batch.records[-1].timestamp / 1000.0 if batch.records else 0.0,
             0,
             None,
             None,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from streams.engine.batch import Batch
+from streams.engine.batch import Batch, is_current
 from streams.engine.table import StateTable
 from streams.engine.writer import Outputs, Writer
 from streams.state import State
@@ -27,12 +27,12 @@ class Work:
 
     def __init__(self) -> None:
         self.outputs = Outputs()
-        self.changed: dict[tuple[StateTable[Any], bytes], State | None] = {}
+        self.changed: dict[StateTable[Any], dict[bytes, State | None]] = {}
         self.counts: Counter[str] = Counter()
 
     def remember(self, table: StateTable[Any], key: bytes, state: State | None) -> None:
-        """This key's state as it now is (None: forgotten). Only the last of a batch is written."""
-        self.changed[table, key] = state
+        """This key's state as it now is (None: forgotten), an object that stays as it is. Only a batch's last is written."""
+        self.changed.setdefault(table, {})[key] = state
 
 
 Judge = Callable[[Batch], Work]
@@ -68,6 +68,8 @@ class Stage:
         if self._flying[place] >= BATCHES_IN_FLIGHT:
             async with self._landed:
                 await self._landed.wait_for(lambda: self._flying[place] < BATCHES_IN_FLIGHT)
+            if not is_current(event):
+                return  # its partition may have gone while it waited; whoever owns it now reads it again
         work = self._judge(batch)
         sent = self._writer.send(work.outputs)
         self._flying[place] += 1
@@ -82,8 +84,9 @@ class Stage:
                 await asyncio.gather(*sent)
             if before is not None:
                 await before  # its state first: the changelog keeps the order of the input
-            if work.changed:
-                await asyncio.gather(*self._writer.send(self._changes(work, batch.partition)))
+            # One table after the other, in the order they were made: what a later one holds may rest on an earlier one's.
+            for table in sorted(work.changed, key=lambda changed: changed.rank):
+                await self._remember(table, batch.partition, work.changed[table])
         except Exception:
             log.exception("stage_stopped", stage=self.name, topic=batch.topic, partition=batch.partition)
             os._exit(70)  # EX_SOFTWARE: never go on past a hole; whoever restarts us reads these records again
@@ -95,9 +98,11 @@ class Stage:
             self._flying[place] -= 1
             self._landed.notify_all()
 
-    @staticmethod
-    def _changes(work: Work, partition: int) -> Outputs:
+    async def _remember(self, table: StateTable[Any], partition: int, states: dict[bytes, State | None]) -> None:
+        # A key reaches the store only here: with its changelog record acked, and before that its outputs.
+        values = {key: None if state is None else _encode(state) for key, state in states.items()}
         changes = Outputs()
-        for (table, key), state in work.changed.items():
-            changes.add(table.changelog, partition, key, None if state is None else _encode(state))
-        return changes
+        for key, value in values.items():
+            changes.add(table.changelog, partition, key, value)
+        (written,) = await asyncio.gather(*self._writer.send(changes))
+        table.persist(partition, states, values, written)

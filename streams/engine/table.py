@@ -1,61 +1,90 @@
 """State: a Faust table whose changes are written as record batches, and which recovers by the larger offset.
 
 Faust assigns the changelog's partitions along with the source's, and feeds recovery and standbys from it. What a stage
-reads and writes is `StateTable.partition(n)`: a dictionary of that partition's keys.
+reads and writes is `StateTable.partition(n)`; where that lies is store.py's matter.
+
+Of the changelog a partition applies only what follows on the offset it holds. Faust loses batches on the way to a
+standby (whoever resumes the flow empties the queues), so a batch that does not follow is not applied: the changelog is
+read again from there. With that, what Faust is told to be persisted is what is held, in memory as well, and a standby
+that takes over, or a partition that stays, reads only what is missing.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any, Generic
 
 import msgspec
+import structlog
+from aiokafka.errors import IllegalStateError
 from faust.stores.memory import Store
 from faust.tables.table import Table
 from faust.types import TP
 
 from streams.engine.batch import Batch, BatchSchema
+from streams.engine.store import NOTHING, Open, Partition, S, Values, in_memory
+from streams.engine.writer import Written
 from streams.state import State
 
-S = TypeVar("S", bound=State)
+log = structlog.get_logger()
 
 
 class PartitionStore(Store, Generic[S]):  # type: ignore[misc]  # faust ships no complete types
-    """Memory, one dictionary a partition."""
+    """The partitions that this process holds, by number, as Faust's tables want to see them."""
 
-    def __init__(self, *args: Any, decode: Callable[[bytes], S], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.partitions: dict[int, dict[bytes, S]] = defaultdict(dict)
-        self._decode = decode
+        self.partitions: dict[int, Partition[S]] = {}
 
-    def apply_changelog_batch(self, batch: Iterable[Any], to_key: object, to_value: object) -> None:
-        """Recover. A process that lost its partition may have written after its successor: the larger offset is the newer."""
-        for event in batch:
-            changes: Batch = event.message.value
-            held = self.partitions[changes.partition]
-            for record in changes.records:
-                if record.key is None:
-                    continue
-                if record.value is None:
-                    held.pop(record.key, None)
-                    continue
-                state = self._decode(record.value)
-                before = held.get(record.key)
-                if before is None or state.offset >= before.offset:
-                    held[record.key] = state
+    def persisted_offset(self, tp: TP) -> int:
+        """The last changelog offset held. Never None, for which Faust would take an offset from an earlier assignment."""
+        offset: int = self.table.partition(tp.partition).offset
+        return offset
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
+        """Let go of what went elsewhere, and of what belongs to a changelog that is gone."""
+        tps = {tp for tp in assigned if tp.topic == self.table.changelog}
+        for number in self.partitions.keys() - {tp.partition for tp in tps}:
+            self.partitions.pop(number).close()
+        if not tps:
+            return
+        consumer = self.app.consumer
+        ends, begins = await asyncio.gather(consumer.highwaters(*tps), consumer.earliest_offsets(*tps))
+        for tp in tps:
+            partition: Partition[S] = self.table.partition(tp.partition)
+            if partition.offset >= (ends[tp] or 0):
+                if partition.offset != NOTHING:
+                    log.warning("store_discarded", changelog=tp.topic, partition=tp.partition, offset=partition.offset)
+                partition.discard()
+            partition.offset = max(partition.offset, (begins[tp] or 0) - 1)  # what was deleted there has nothing to say
+
+    def apply_changelog_batch(self, batch: object, to_key: object, to_value: object) -> None:
+        """Nothing: a batch was applied when it came (`StateTable.on_changelog_event`)."""
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Forget the partitions that went elsewhere."""
-        kept = {tp.partition for tp in active_tps | standby_tps}
-        for partition in self.partitions.keys() - kept:
-            del self.partitions[partition]
+        """Nothing: `on_rebalance` has let go."""
+
+    async def on_stop(self) -> None:
+        """Close all."""
+        for partition in self.partitions.values():
+            partition.close()
+        self.partitions.clear()
 
 
 class StateTable(Table, Generic[S]):  # type: ignore[misc]  # faust ships no complete types
     """A table of `state` structs, keyed by bytes, its changelog's partitions those of its source topic."""
 
-    def __init__(self, app: Any, name: str, partitions: int, state: type[S]) -> None:
+    def __init__(
+        self, app: Any, name: str, partitions: int, state: type[S], store: Open = in_memory, *, by_age: bool = False
+    ) -> None:
+        """`by_age`: stages iterate over its partitions, oldest state first."""
+        self.rank = len(app.tables)
+        """Which table of the app this is: the first made is 0."""
         self._decode = msgspec.json.Decoder(state).decode
-        # A recovery buffer of 1 would make Faust keep reading the changelog it writes; an event here is a whole batch.
+        self._open = store
+        self._by_age = by_age
+        self._rereading: dict[TP, asyncio.Task[None]] = {}
+        # A recovery buffer of 1 would make Faust keep reading the changelog it writes.
         super().__init__(
             app,
             name=name,
@@ -68,12 +97,58 @@ class StateTable(Table, Generic[S]):  # type: ignore[misc]  # faust ships no com
         app.tables.add(self)
 
     def _new_store(self) -> PartitionStore[S]:
-        return PartitionStore("memory://", self.app, self, table_name=self.name, decode=self._decode, loop=self.loop)
+        return PartitionStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
-    def partition(self, number: int) -> dict[bytes, S]:
+    def partition(self, number: int) -> Partition[S]:
         """One partition's keys and states. Change it only while judging a batch of that partition."""
         store: PartitionStore[S] = self.data
-        return store.partitions[number]
+        partition = store.partitions.get(number)
+        if partition is None:
+            partition = store.partitions[number] = self._open(self.name, number, self._decode, by_age=self._by_age)
+        return partition
+
+    def persist(self, number: int, states: Mapping[bytes, State | None], values: Values, written: Written) -> None:
+        """Step 5, its end: these changes are acked in the changelog. A partition that has gone needs none of it."""
+        store: PartitionStore[S] = self.data
+        if number in store.partitions:
+            store.partitions[number].persist(states, values, written)
+
+    async def on_changelog_event(self, event: Any) -> None:
+        """Recovery or a standby brings a batch of the changelog; it is applied whole, if it follows on what is held."""
+        batch: Batch = event.message.value
+        store: PartitionStore[S] = self.data
+        partition = store.partitions.get(batch.partition)
+        if batch.topic != self.changelog or partition is None:
+            return  # left in Faust's queue from an earlier assignment
+        if batch.first_offset > partition.offset + 1:
+            self._reread(event.message.tp, partition.offset)
+        elif batch.last_offset > partition.offset:
+            try:
+                partition.restore(batch.records, batch.last_offset)
+            except Exception:
+                # Faust would log it and go on without the batch.
+                log.exception("store_failed", changelog=batch.topic, partition=batch.partition)
+                os._exit(70)  # EX_SOFTWARE, as in Stage: never go on past a hole
+
+    def _reread(self, tp: TP, offset: int) -> None:
+        recovery = self.app.tables.recovery
+        for offsets in (recovery.active_offsets, recovery.standby_offsets):
+            if tp in offsets:
+                offsets[tp] = offset
+        if tp not in self._rereading:
+            log.info("changelog_reread", changelog=tp.topic, partition=tp.partition, offset=offset)
+            self._rereading[tp] = asyncio.create_task(self._seek(tp, offset), name=f"reread-{tp.topic}-{tp.partition}")
+
+    async def _seek(self, tp: TP, offset: int) -> None:
+        try:
+            await self.app.consumer.seek_wait({tp: max(offset, 0)})
+        except IllegalStateError:
+            log.info("changelog_gone", changelog=tp.topic, partition=tp.partition)  # a rebalance took it meanwhile
+        except Exception:
+            log.exception("changelog_unreadable", changelog=tp.topic, partition=tp.partition)
+            os._exit(70)
+        finally:
+            del self._rereading[tp]
 
     @property
     def changelog(self) -> str:

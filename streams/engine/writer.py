@@ -28,6 +28,16 @@ class Output(NamedTuple):
     headers: Headers
 
 
+class Written(NamedTuple):
+    """Where the broker put what one call queued for a partition: the first record's offset and the last one's.
+
+    Both are -1 where it cannot say: it took a batch twice, and no longer knew where the first one went (KIP-98).
+    """
+
+    first_offset: int
+    last_offset: int
+
+
 class Outputs:
     """What a batch leads to, grouped by topic and partition, in the order it was added."""
 
@@ -69,7 +79,7 @@ class Writer:
         if self._producer is not None:
             await self._producer.stop()
 
-    def send(self, outputs: Outputs) -> list[asyncio.Future[None]]:
+    def send(self, outputs: Outputs) -> list[asyncio.Future[Written]]:
         """Queue all records, in order; each future is done when the broker has its share, or raises KafkaError."""
         return [self._lane(place).put(records) for place, records in outputs.records.items()]
 
@@ -80,50 +90,85 @@ class Writer:
         return lane
 
 
+class Put:
+    """What one call queued for one partition, until all of it is acked. It may be spread over several batches."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        self._first_offset: int | None = None
+
+    def ack(self, offset: int, *, last: bool) -> None:
+        """The broker has the first or the last of the records, at this offset (-1: somewhere)."""
+        if self._first_offset is None:
+            self._first_offset = offset
+        if last and not self.done.done():
+            unknown = offset < 0 or self._first_offset < 0
+            self.done.set_result(Written(-1, -1) if unknown else Written(self._first_offset, offset))
+
+    def fail(self, error: Exception) -> None:
+        """The broker does not have all of it."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+Queued = tuple[Output, Put | None, bool]
+"""A record that waits for its batch; its put, on the first and on the last record of one; and whether it is the last."""
+
+
+class Ending(NamedTuple):
+    """A put's first or last record within a batch: how many records lie before it there."""
+
+    put: Put
+    before: int
+    last: bool
+
+
 class Lane:
     """One partition's queue: one batch under way, the next filling up behind it."""
 
     def __init__(self, producer: Any, place: Place) -> None:
         self._producer = producer
         self._topic, self._partition = place
-        self._records: deque[tuple[Output, asyncio.Future[None] | None]] = deque()
+        self._queue: deque[Queued] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, records: Sequence[Output]) -> asyncio.Future[None]:
+    def put(self, records: Sequence[Output]) -> asyncio.Future[Written]:
         """Queue these records; the future follows the last of them."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._records.extend((record, None) for record in records[:-1])
-        self._records.append((records[-1], future))
+        put = Put()
+        if len(records) > 1:
+            self._queue.append((records[0], put, False))
+            self._queue.extend([(record, None, False) for record in records[1:-1]])
+        self._queue.append((records[-1], put, True))
         if self._task is None:
             self._task = asyncio.create_task(self._pump(), name=f"lane-{self._topic}-{self._partition}")
-        return future
+        return put.done
 
     async def _pump(self) -> None:
-        futures: list[asyncio.Future[None]] = []
+        endings: list[Ending] = []
         try:
-            while self._records:
-                batch, futures = self._fill()
-                await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
-                for future in futures:
-                    if not future.done():
-                        future.set_result(None)
+            while self._queue:
+                batch, endings = self._fill()
+                base_offset = (await (await self._producer.send_batch(batch, self._topic, partition=self._partition))).offset
+                for put, before, last in endings:
+                    put.ack(-1 if base_offset is None or base_offset < 0 else base_offset + before, last=last)
         except Exception as error:
-            futures += [future for _, future in self._records if future is not None]
-            self._records.clear()
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+            unsent = [put for _, put, _ in self._queue if put is not None]
+            self._queue.clear()
+            for put in [ending.put for ending in endings] + unsent:
+                put.fail(error)
         finally:
             self._task = None
 
-    def _fill(self) -> tuple[Any, list[asyncio.Future[None]]]:
+    def _fill(self) -> tuple[Any, list[Ending]]:
         batch = self._producer.create_batch()
-        futures = []
-        while self._records:
-            record, future = self._records[0]
+        endings = []
+        count = 0
+        while self._queue:
+            record, put, last = self._queue[0]
             if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
                 break
-            self._records.popleft()
-            if future is not None:
-                futures.append(future)
-        return batch, futures
+            self._queue.popleft()
+            if put is not None:
+                endings.append(Ending(put, count, last))
+            count += 1
+        return batch, endings

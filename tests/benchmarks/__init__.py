@@ -1,0 +1,12 @@
+"""`make bench`: what touchline does, measured beside other engines on the same data, and checked against the same truth.
+
+Everything runs on this machine, on the embedded stack, whatever the environment names. The parts, each in its own file:
+
+- `detect.py`: crossings out of a stream of prices; a bare loop, touchline, plain Faust, Quix Streams and Kafka Streams;
+- `match.py`: detect and match together, with 1, 1,000 and 100,000 triggers;
+- `latency.py`: from an event's POST to its inject, through a whole installation;
+- `ingest.py`: requests a second at the door;
+- `restart.py`: how long a worker with restored state takes to work again.
+
+How an engine is measured stands in `race.py`, what it is given in `feed.py`.
+"""

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import structlog
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 class Server(ABC):
     """A server whose data, ports and log live in `data_directory`, and survive it."""
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self, data_directory: Path) -> None:
         self.data_directory = data_directory.absolute()

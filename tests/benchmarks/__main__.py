@@ -1,0 +1,141 @@
+"""`python -m tests.benchmarks`: measure, and write results/<date>.json, .md and .svg. See the package for what is measured."""
+
+import asyncio
+import gc
+import tempfile
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from tests.benchmarks.engines.garage import bare_loop, other_engines
+from tests.benchmarks.ingest import measure_ingest
+from tests.benchmarks.latency import measure_latency
+from tests.benchmarks.machine import conditions, this_machine
+from tests.benchmarks.picture import picture
+from tests.benchmarks.report import page, targets
+from tests.benchmarks.results import Detect, Ingest, Latency, Match, MatchSize, Restart, Results, read_results, write_results
+from tests.benchmarks.track import Track, opened
+from tests.benchmarks.triggers import crossing_triggers, mixed_triggers
+from tests.benchmarks.whole import Hub, whole_installation
+
+RESULTS = Path(__file__).with_name("results")
+TRIGGERS = (1, 1_000, 100_000)
+"""Triggers that match is measured with, ascending: rows are only ever added."""
+
+
+class Part(StrEnum):
+    """What can be measured alone."""
+
+    DETECT = "detect"
+    MATCH = "match"
+    LATENCY = "latency"
+    INGEST = "ingest"
+    RESTART = "restart"
+
+
+class Bench:
+    """One run: its sizes, and what it found so far."""
+
+    def __init__(self, results: Results, records: int, rounds: int, seconds: int, keys: int) -> None:
+        self.results = results
+        self.records, self.rounds, self.seconds, self.keys = records, rounds, seconds, keys
+
+    async def detect(self, scratch: Path) -> None:
+        """Every engine, round by round, so that what else the machine does meets all of them."""
+        found = Detect(conditions(), self.records, [])
+        bare, others = bare_loop(), other_engines(scratch, say)
+        async with opened(scratch, self.records, say) as track:
+            await track.prepare(crossing_triggers())
+            for _ in range(self.rounds):
+                found.laps += [await track.run_entry(bare), await track.run_detect()]
+                found.laps += [await track.run_entry(entry) for entry in others]
+        self.results.detect = found
+
+    async def match(self, scratch: Path) -> None:
+        """Ever more triggers, the bare loop before each lap."""
+        found = Match(conditions(), self.records, [])
+        async with opened(scratch, self.records, say) as track:
+            await track.prepare(crossing_triggers())
+            written = 0
+            for triggers in TRIGGERS:
+                await track.add_triggers(islice(mixed_triggers(triggers), written, None))
+                written = triggers
+                say(f" {triggers:,} triggers")
+                found.sizes.append(await self._match(track, triggers))
+        self.results.match = found
+
+    async def _match(self, track: Track, triggers: int) -> MatchSize:
+        size = MatchSize(triggers, 0, [], [])
+        for _ in range(self.rounds):
+            size.bare.append(await track.run_entry(bare_loop()))
+            lap, size.firings = await track.run_match(triggers)
+            size.touchline.append(lap)
+        return size
+
+    async def latency(self, scratch: Path) -> None:
+        """A hub of our own, and every pace."""
+        hub = Hub()
+        found = conditions()
+        async with hub.listening(), whole_installation(scratch / "latency") as whole:
+            self.results.latency = Latency(found, await measure_latency(whole, hub, self.seconds, say))
+
+    async def ingest(self, scratch: Path) -> None:
+        """The door alone."""
+        found = conditions()
+        async with whole_installation(scratch / "ingest") as whole:
+            self.results.ingest = Ingest(found, await measure_ingest(whole, self.seconds, say))
+
+    async def restart(self, _scratch: Path) -> None:
+        """A worker that comes back to many keys."""
+        if find_spec("tests.benchmarks.restart") is None:
+            say("  left out: tests/benchmarks/restart.py is not there")
+            return
+        found = conditions()
+        figures: dict[str, Any] = await import_module("tests.benchmarks.restart").measure_restart(self.keys)
+        self.results.restart = Restart(found, figures)
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    print(line, flush=True)
+
+
+def main(
+    only: Annotated[list[Part] | None, typer.Option(help="Measure this part alone; may be repeated.")] = None,
+    records: Annotated[
+        int, typer.Option(min=200_000, help="Prices for detect and match; 5,000,000 warm a JVM up.")
+    ] = 1_000_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Laps of each engine; tables show the median.")] = 1,
+    seconds: Annotated[int, typer.Option(min=5, help="Length of each latency pace and each ingest measurement.")] = 20,
+    keys: Annotated[int, typer.Option(min=1, help="Watched keys that a restart restores.")] = 1_000_000,
+    results: Annotated[Path, typer.Option(help="Where results go; the day's other parts are kept.")] = RESULTS,
+) -> None:
+    """Measure everything, or some parts, and write today's results."""
+    name = results / datetime.now(UTC).strftime("%Y-%m-%d")
+    found = read_results(name.with_suffix(".json"), this_machine())
+    bench = Bench(found, records, rounds, seconds, keys)
+    for part in only or list(Part):
+        say(part)
+        gc.collect()
+        with (
+            tempfile.TemporaryDirectory(prefix="touchline-bench-") as scratch,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            runner.run(getattr(bench, part)(Path(scratch)))
+        write_results(name.with_suffix(".json"), found)
+        name.with_suffix(".svg").write_text(picture(found))
+        name.with_suffix(".md").write_text(page(found, f"{name.name}.svg"))
+    for what, bound, value, reached in targets(found):
+        say(f"{'reached' if reached else 'MISSED '}  {what}: {value:,.2f} ({bound})")
+    say(f"written to {name.with_suffix('.md')}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,207 @@
+"""The results as a page: what must be reached, every table, and what it was measured on."""
+
+from collections.abc import Iterable, Sequence
+
+from tests.benchmarks.engines.garage import BARE_LOOP, KAFKA_STREAMS, PLAIN_FAUST, TOUCHLINE
+from tests.benchmarks.feed import SYMBOLS
+from tests.benchmarks.machine import Conditions
+from tests.benchmarks.race import Lap
+from tests.benchmarks.results import Detect, Ingest, Latency, Match, Pace, Restart, Results, middle
+
+ENGINES = (
+    "By the median of its laps. "
+    "Ratios are to the bare loop. Every engine is a process of its own, beside the broker on the same machine; its output was "
+    "compared with the truth, record by record."
+)
+
+
+def page(results: Results, picture: str) -> str:
+    """The whole page, Markdown. `picture` is the file beside it."""
+    parts = [f"# touchline, measured\n\n![the same as bars]({picture})\n", _targets(results)]
+    if results.detect:
+        parts.append(_detect(results.detect))
+    if results.match:
+        parts.append(_match(results.match))
+    if results.latency:
+        parts.append(_latency(results.latency))
+    if results.ingest:
+        parts.append(_ingest(results.ingest))
+    if results.restart:
+        parts.append(_restart(results.restart))
+    return "\n".join([*parts, _machine(results)])
+
+
+def best(detect: Detect) -> dict[str, Lap]:
+    """Each engine's middle lap, in the order they ran."""
+    names = dict.fromkeys(lap.engine for lap in detect.laps)
+    return {name: middle([lap for lap in detect.laps if lap.engine == name]) for name in names}
+
+
+def _targets(results: Results) -> str:
+    return "## What must be reached\n\n" + _table(
+        ("promise", "at least / at most", "measured", ""),
+        [(what, bound, f"{value:,.2f}", "yes" if reached else "**no**") for what, bound, value, reached in targets(results)],
+    )
+
+
+def targets(results: Results) -> Iterable[tuple[str, str, float, bool]]:
+    """Each promise that this run can judge: what, its bound, what was measured, whether it is reached."""
+    if results.detect:
+        laps = best(results.detect)
+        ours = laps[TOUCHLINE]
+        ratios = (
+            ("detect to the bare loop, records/s", 0.8, ours.records_per_second, BARE_LOOP, "records_per_second"),
+            (
+                "detect to Kafka Streams, records per CPU second",
+                1.1,
+                ours.records_per_cpu_second,
+                KAFKA_STREAMS,
+                "records_per_cpu_second",
+            ),
+            ("detect to plain Faust, records/s", 40, ours.records_per_second, PLAIN_FAUST, "records_per_second"),
+        )
+        for what, bound, value, other, measure in ratios:
+            theirs = getattr(laps[other], measure) if other in laps else 0
+            if theirs:
+                yield what, f"≥ {bound}", value / theirs, value / theirs >= bound
+    if results.match:
+        size = results.match.sizes[-1]
+        bare = middle(size.bare).records_per_second
+        if bare:
+            ratio = middle(size.touchline).records_per_second / bare
+            yield f"detect and match, {size.triggers:,} triggers, to the bare loop", "≥ 0.5", ratio, ratio >= 0.5
+    if results.latency:
+        for pace in results.latency.paces:
+            if pace.events_per_second == 1_000:
+                yield "POST to inject at 1,000 events/s, p50, ms", "≤ 25", pace.inject_p50_ms, pace.inject_p50_ms <= 25
+                yield "POST to inject at 1,000 events/s, p99, ms", "≤ 100", pace.inject_p99_ms, pace.inject_p99_ms <= 100
+
+
+def _detect(detect: Detect) -> str:
+    laps = best(detect)
+    bare = laps[BARE_LOOP].records_per_second
+    rows = [
+        (name, "failed: " + lap.failure.splitlines()[0], "", "", "", "")
+        if lap.failure
+        else (
+            name,
+            *_figures(lap),
+            _ratio(lap.records_per_second, bare),
+            f"{lap.cpu_seconds / lap.seconds:.2f}",
+            f"{lap.memory_mib:,.0f}",
+        )
+        for name, lap in laps.items()
+    ]
+    head = ("engine", "records/s", "records per CPU second", "ratio", "cores used", "memory, MiB")
+    title = f"## Crossings out of {detect.records:,} prices\n\n"
+    return title + ENGINES + "\n\n" + _table(head, rows) + _when(detect.conditions)
+
+
+def _match(match: Match) -> str:
+    rows = []
+    for size in match.sizes:
+        ours, bare = middle(size.touchline), middle(size.bare)
+        figures = ("failed: " + ours.failure.splitlines()[0], "") if ours.failure else _figures(ours)
+        ratio = _ratio(ours.records_per_second, bare.records_per_second)
+        rows.append((f"{size.triggers:,}", f"{size.firings / match.records:.3f}", *figures, ratio))
+    head = ("triggers", "firings per event", "events/s", "events per CPU second", "to the bare loop's detect")
+    told = (
+        f"Both stages in one process, on the same prices. The triggers stand beside {SYMBOLS:,} that watch a crossing each. "
+        "40 % ask for one equality, 30 % for an equality and a range, 20 % for `in` and a range, 10 % for a rare id. "
+        "The bare loop, which matches nothing, ran before each lap.\n\n"
+    )
+    return "## Detect and match together\n\n" + told + _table(head, rows) + _when(match.conditions)
+
+
+def _latency(latency: Latency) -> str:
+    rows = [
+        (
+            f"{pace.events_per_second:,}{_in_batches(pace)}",
+            f"{pace.events_per_second // pace.fires_every:,}",
+            f"{pace.injects_per_second:,.0f}",
+            f"{pace.inject_p50_ms:,.1f}",
+            f"{pace.inject_p99_ms:,.1f}",
+            f"{pace.accept_p50_ms:,.1f}",
+            f"{pace.accept_p99_ms:,.1f}",
+            f"{pace.missing} / {pace.doubled}",
+            _cores(pace.cores),
+        )
+        for pace in latency.paces
+    ]
+    head = (
+        "events/s",
+        "of which fire",
+        "injects/s",
+        "inject p50, ms",
+        "p99",
+        "202 p50, ms",
+        "p99",
+        "missing / doubled",
+        "cores used",
+    )
+    told = (
+        "From just before the POST to the arrival at the hub, all of `touchline up`, the client and the hub on this machine. "
+    )
+    told += (
+        "Where injects/s falls short of what fires, something is saturated, and latency grows with the length of the run.\n\n"
+    )
+    return "## From POST to inject\n\n" + told + _table(head, rows) + _when(latency.conditions)
+
+
+def _ingest(ingest: Ingest) -> str:
+    rows = [
+        (
+            f"{door.events_per_request}",
+            f"{door.connections}",
+            f"{door.requests_per_second:,.0f}",
+            f"{door.events_per_second:,.0f}",
+            f"{door.p50_ms} / {door.p99_ms}",
+            _cores(door.cores),
+        )
+        for door in ingest.doors
+    ]
+    head = ("events a request", "connections", "requests/s", "events/s", "p50 / p99, ms", "cores used")
+    told = "One ingest process, every event acknowledged by the broker before its 202, and found on the topic afterwards.\n\n"
+    return "## At the door\n\n" + told + _table(head, rows) + _when(ingest.conditions)
+
+
+def _restart(restart: Restart) -> str:
+    rows = [
+        (name.replace("_", " "), f"{value:,.1f}" if isinstance(value, float) else f"{value}")
+        for name, value in restart.figures.items()
+    ]
+    return "## Restart\n\n" + _table(("what", "measured"), rows) + _when(restart.conditions)
+
+
+def _machine(results: Results) -> str:
+    machine = results.machine
+    versions = ", ".join(f"{name} {number}" for name, number in machine.versions.items())
+    return f"""## Measured on
+
+{machine.cores} cores of {machine.processor}, {machine.memory_gib} GiB of memory, {machine.system}. {versions}.
+"""
+
+
+def _figures(lap: Lap) -> tuple[str, str]:
+    return f"{lap.records_per_second:,.0f}", f"{lap.records_per_cpu_second:,.0f}"
+
+
+def _ratio(value: float, other: float) -> str:
+    return f"{value / other:.2f}" if other and value else ""
+
+
+def _in_batches(pace: Pace) -> str:
+    return f" in batches of {pace.batch}" if pace.batch > 1 else ""
+
+
+def _cores(cores: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share}" for name, share in cores.items() if share >= 0.05)
+
+
+def _when(when: Conditions) -> str:
+    return f"\n{when.at}, commit {when.commit}, load average {when.load_average} before it began.\n"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

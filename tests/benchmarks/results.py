@@ -1,0 +1,122 @@
+"""What a run of the benchmarks found, part by part; kept as JSON so that a part can be measured again alone."""
+
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+import msgspec
+
+from tests.benchmarks.machine import Conditions, Machine
+from tests.benchmarks.race import Lap
+
+
+class Detect(msgspec.Struct):
+    """Every engine's laps over the same prices, in the order they were run."""
+
+    conditions: Conditions
+    records: int
+    laps: list[Lap]
+
+
+class MatchSize(msgspec.Struct):
+    """Laps with this many triggers beside those that watch a crossing, and of the bare loop between them."""
+
+    triggers: int
+    firings: int
+    bare: list[Lap]
+    touchline: list[Lap]
+
+
+class Match(msgspec.Struct):
+    """Detect and match together."""
+
+    conditions: Conditions
+    records: int
+    sizes: list[MatchSize]
+
+
+class Pace(msgspec.Struct):
+    """One rate of events, one in `fires_every` firing. Milliseconds from POST to inject, and from POST to its 202.
+
+    `injects_per_second` falls short of what was asked when something is saturated; then latencies grow with the run's
+    length and say little. `cores` is each process's share of a core.
+    """
+
+    events_per_second: int
+    fires_every: int
+    batch: int
+    events: int
+    injects_per_second: float
+    missing: int
+    doubled: int
+    inject_p50_ms: float
+    inject_p99_ms: float
+    accept_p50_ms: float
+    accept_p99_ms: float
+    cores: dict[str, float]
+
+
+class Latency(msgspec.Struct):
+    """From POST to inject, through a whole installation."""
+
+    conditions: Conditions
+    paces: list[Pace]
+
+
+class Door(msgspec.Struct):
+    """Requests a second that are answered 202, with this many events in each."""
+
+    events_per_request: int
+    connections: int
+    requests_per_second: float
+    events_per_second: float
+    p50_ms: float
+    p99_ms: float
+    cores: dict[str, float]
+
+
+class Ingest(msgspec.Struct):
+    """How much the door takes."""
+
+    conditions: Conditions
+    doors: list[Door]
+
+
+class Restart(msgspec.Struct):
+    """Whatever `restart.measure_restart` tells."""
+
+    conditions: Conditions
+    figures: dict[str, Any]
+
+
+class Results(msgspec.Struct, omit_defaults=True):
+    """One day's results on one machine. A part is missing when it was not measured."""
+
+    machine: Machine
+    detect: Detect | None = None
+    match: Match | None = None
+    latency: Latency | None = None
+    ingest: Ingest | None = None
+    restart: Restart | None = None
+
+
+def read_results(path: Path, machine: Machine) -> Results:
+    """The results in this file, with the machine as it is now; empty ones when there is no file."""
+    if not path.exists():
+        return Results(machine)
+    results = msgspec.json.decode(path.read_bytes(), type=Results)
+    results.machine = machine
+    return results
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write them, for people too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def middle(laps: list[Lap]) -> Lap:
+    """The lap whose pace is the median; one that failed, when one did."""
+    failed = [lap for lap in laps if lap.failure]
+    pace = median_low([lap.records_per_second for lap in laps])
+    return failed[0] if failed else next(lap for lap in laps if lap.records_per_second == pace)

@@ -1,0 +1,109 @@
+"""The track: an embedded broker, the data on it, and laps of every engine with topics of their own."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import cache, partial
+from itertools import count
+from pathlib import Path
+
+from connectors.kafka.topics import create_topics
+from streams.topics import CROSSINGS, EVENTS, FIRINGS
+from streams.trigger import Trigger
+from tests.benchmarks.broker import Broker
+from tests.benchmarks.engines.garage import Entry, engine, touchline_engine
+from tests.benchmarks.engines.lap_settings import LapSettings
+from tests.benchmarks.feed import PARTITIONS, crossings, fill
+from tests.benchmarks.race import Course, Engine, Lap, run_lap
+from tests.benchmarks.triggers import firings, write_rows
+from tests.benchmarks.truth import check_crossings, check_firings
+from touchline.stack.kafka import EmbeddedKafka
+
+Say = Callable[[str], None]
+PREFIX = "bench."
+truth_of = cache(crossings)
+
+
+class Track:
+    """Laps over the first `records` prices, or over fewer of them."""
+
+    def __init__(self, broker: Broker, scratch: Path, records: int, say: Say) -> None:
+        self.records = records
+        self.scratch = scratch
+        self._broker = broker
+        self._say = say
+        self._numbers = count(1)
+        self._shorter: dict[int, str] = {}
+
+    async def prepare(self, triggers: Iterable[Trigger]) -> None:
+        """Make touchline's topics, fill `events`, and write the triggers that every lap of touchline has."""
+        await create_topics(self._settings("setting-up"))
+        self._say(f"writing {self.records:,} prices")
+        await fill(self._broker.bootstrap_servers, PREFIX + EVENTS.name, self.records)
+        await self.add_triggers(triggers)
+
+    async def add_triggers(self, triggers: Iterable[Trigger]) -> None:
+        """Write more rows; they are there for all later laps."""
+        await write_rows(self._settings("setting-up"), triggers)
+
+    async def run_entry(self, entry: Entry) -> Lap:
+        """A lap of another engine: crossings out of prices."""
+        name = f"lap-{next(self._numbers)}"
+        records = min(self.records, entry.at_most)
+        events = await self._feed_of(records)
+        await self._broker.make_topic(f"{name}-crossings")
+        await self._broker.make_topic(f"{name}-sides", {"cleanup.policy": "compact"})
+        runner = engine(entry, self._broker.bootstrap_servers, events, f"{name}-crossings", name, self.scratch)
+        return await self._lap(name, runner, self._detect_course(f"{name}-crossings", records))
+
+    async def run_detect(self) -> Lap:
+        """A lap of touchline's detect alone: the same job."""
+        return await self._touchline(self._detect_course(PREFIX + CROSSINGS.name, self.records), "detect")
+
+    async def run_match(self, mixed: int) -> tuple[Lap, int]:
+        """A lap of detect and match together, with the crossing triggers and `mixed` others; and how many firings are right."""
+        truth = firings(self.records, truth_of(self.records), mixed)
+        output = PREFIX + FIRINGS.name
+        course = Course(output, truth.total(), self.records, lambda broker, since: check_firings(truth, broker, output, since))
+        return await self._touchline(course, "detect", "match"), truth.total()
+
+    async def _touchline(self, course: Course, *stages: str) -> Lap:
+        name = f"lap-{next(self._numbers)}"
+        settings = self._settings(name)
+        await self._broker.empty(PREFIX + CROSSINGS.name)  # what earlier laps wrote is no input of match
+        await create_topics(settings)  # the changelogs of this lap's group
+        return await self._lap(name, touchline_engine(settings, *stages), course)
+
+    async def _lap(self, name: str, runner: Engine, course: Course) -> Lap:
+        lap = await run_lap(runner, course, self._broker, self.scratch / f"{name}.log")
+        pace = lap.failure or f"{lap.records_per_second:,.0f} records/s, {lap.records_per_cpu_second:,.0f} a CPU second"
+        self._say(f"  {lap.engine}: {pace}")
+        return lap
+
+    def _detect_course(self, output: str, records: int) -> Course:
+        truth = truth_of(records)
+        check = partial(check_crossings, truth)
+        return Course(output, sum(map(len, truth.values())), records, lambda broker, since: check(broker, output, since))
+
+    async def _feed_of(self, records: int) -> str:
+        """A topic with the first `records` prices."""
+        if records == self.records:
+            return PREFIX + EVENTS.name
+        if records not in self._shorter:
+            topic = f"prices-{records}"
+            await self._broker.make_topic(topic)
+            await fill(self._broker.bootstrap_servers, topic, records)
+            self._shorter[records] = topic
+        return self._shorter[records]
+
+    def _settings(self, lap: str) -> LapSettings:
+        return LapSettings(
+            kafka_bootstrap_servers=self._broker.bootstrap_servers, topic_prefix=PREFIX, partitions=PARTITIONS, lap=lap
+        )
+
+
+@asynccontextmanager
+async def opened(scratch: Path, records: int, say: Say) -> AsyncIterator[Track]:
+    """A track on a broker of its own."""
+    with EmbeddedKafka(scratch / "kafka") as kafka:
+        async with Broker(kafka.bootstrap_servers) as broker:
+            yield Track(broker, scratch, records, say)

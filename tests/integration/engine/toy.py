@@ -1,0 +1,171 @@
+"""A worker built from the engine alone, whose one stage counts each key's records.
+
+Every record of `events` becomes one output on `crossings`, which says where the record lay and its number among its
+key's. So the outputs tell everything: a record that was lost has none; one that was judged twice from another state
+has two that differ.
+
+`python -m tests.integration.engine.toy` runs it as a process, for those tests that kill it.
+"""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from streams.app import build_app
+from streams.engine.batch import Batch, BatchSchema, Record
+from streams.engine.stage import Stage, Work
+from streams.engine.store import Decode, Open, Partition, S, choose_store
+from streams.engine.table import StateTable
+from streams.engine.writer import Outputs, Writer, Written
+from streams.settings import Settings
+from streams.state import State
+from streams.topics import CROSSINGS, EVENTS
+
+
+class Tally(State):
+    """How many records of a key there have been."""
+
+    count: int = 0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the toy says of one record: where it lay, and its number among its key's."""
+
+    partition: int
+    offset: int
+    count: int
+
+
+encode = msgspec.json.Encoder().encode
+decode_answer = msgspec.json.Decoder(Answer).decode
+
+
+class HeldWriter(Writer):
+    """A writer whose acks can be held back: what was sent is with the broker, and nobody hears of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.released = asyncio.Event()
+        self.released.set()
+
+    def send(self, outputs: Outputs) -> "list[asyncio.Future[Written]]":
+        """As ever, except that the futures wait for `released`."""
+        return [asyncio.ensure_future(self._held(future)) for future in super().send(outputs)]
+
+    async def _held(self, future: "asyncio.Future[Written]") -> Written:
+        written = await future
+        await self.released.wait()
+        return written
+
+
+class Toy:
+    """The worker. `restored` counts the changelog's records that were applied, by partition; `judged` the batches."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.restored: Counter[int] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.judged: Counter[int] = Counter()
+        self.writer = HeldWriter(settings)
+        self.app = build_app(settings)
+        self.table: StateTable[Tally] = StateTable(
+            self.app, "edges", settings.partitions, Tally, self._counting(choose_store(settings)), by_age=True
+        )
+        self.stage = Stage("toy", self.writer, self.judge, self.counts)
+        topic = self.app.topic(EVENTS.full_name(settings), schema=BatchSchema())
+        self.app.agent(topic, name="toy")(self.stage.run)
+        self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        self._answers = CROSSINGS.full_name(settings)
+
+    def judge(self, batch: Batch) -> Work:
+        """Count."""
+        self.judged[batch.partition] += 1
+        work = Work()
+        tallies = self.table.partition(batch.partition)
+        for record in batch.records:
+            key = record.key or b""
+            before = tallies.get(key)
+            if before is not None and record.offset <= before.offset:
+                work.counts["skipped"] += 1
+                continue
+            tally = Tally(record.offset, before.count + 1 if before is not None else 1)
+            tallies[key] = tally
+            work.remember(self.table, key, tally)
+            answer = Answer(batch.partition, record.offset, tally.count)
+            work.outputs.add(self._answers, batch.partition, key, encode(answer))
+        work.counts["read"] += len(batch.records)
+        return work
+
+    async def start(self) -> None:
+        """Join the group; returns before partitions are assigned."""
+        await self.writer.start()
+        await self.app.start()
+
+    async def stop(self) -> None:
+        """Leave in good order."""
+        await self.stage.drain()
+        await self.app.stop()
+        await self.writer.stop()
+
+    @property
+    def partitions(self) -> set[int]:
+        """The source partitions this worker has, once it is settled; until then none."""
+        if self.app.rebalancing or not self.app.consumer.assignment():
+            return set()
+        return {tp.partition for tp in self.app.consumer.assignment() if tp.topic == EVENTS.full_name(self.settings)}
+
+    def states(self) -> dict[bytes, Tally]:
+        """All that the table holds here."""
+        found = {}
+        for number in list(self.table.data.partitions):
+            partition = self.table.partition(number)
+            found |= {key: partition[key] for key in partition}
+        return found
+
+    async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
+        await self.stage.drain()
+
+    def _counting(self, store: Open) -> Open:
+        def open_counting(table: str, number: int, decode: Decode[S], *, by_age: bool) -> Partition[S]:
+            partition = store(table, number, decode, by_age=by_age)
+            restore: Callable[[list[Record], int], None] = partition.restore
+
+            def count(records: list[Record], last_offset: int) -> None:
+                self.restored[number] += len(records)
+                restore(records, last_offset)
+
+            partition.restore = count  # type: ignore[method-assign,assignment]  # the same, and counted
+            return partition
+
+        return open_counting
+
+
+class Report(msgspec.Struct):
+    """What a process says when it is ready: its partitions, what it restored of each, and how many keys it holds."""
+
+    partitions: list[int]
+    restored: dict[int, int]
+    held: int
+
+
+async def main() -> None:
+    """Run until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    toy = Toy(Settings())
+    await toy.start()
+    while not toy.partitions and not stop.is_set():  # noqa: ASYNC110 -- Faust tells nobody when it has settled
+        await asyncio.sleep(0.02)
+    print(encode(Report(sorted(toy.partitions), dict(toy.restored), len(toy.states()))).decode(), flush=True)
+    await stop.wait()
+    await toy.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    os._exit(0)  # Faust's producer thread does not end by itself
