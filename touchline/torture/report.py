@@ -54,16 +54,19 @@ def print_report(console: Console, told: dict[str, Any], findings: Sequence[Find
         table.add_row(kind, str(counts[kind]), style="bold green" if not counts[kind] else "bold red")
     console.print(table)
     for finding in findings[:SHOWN]:
-        seconds = (finding.at_ms - began_at_ms) / 1000 if finding.at_ms else 0.0
-        console.print(
-            f"{finding.kind}: {finding.title} at {seconds:.1f} s", style="red", markup=False, highlight=False, soft_wrap=True
-        )
-        for name, value in finding.told.items():
-            if value:
-                console.print(f"    {name}: {value}", markup=False, highlight=False, soft_wrap=True)
-        if finding.at_ms:
-            console.print(
-                f"    faults: {'; '.join(faults_before(done, seconds))}", markup=False, highlight=False, soft_wrap=True
-            )
+        _print_finding(console, finding, began_at_ms, done)
     if len(findings) > SHOWN:
         console.print(f"... and {len(findings) - SHOWN} more in the history", style="red")
+
+
+def _print_finding(console: Console, finding: Finding, began_at_ms: int, done: Done) -> None:
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    seconds = (finding.at_ms - began_at_ms) / 1000 if finding.at_ms else None
+    line(f"{finding.kind}: {finding.title}" + (f" at {seconds:.1f} s" if seconds is not None else ""), style="red")
+    for name, value in finding.told.items():
+        if value:
+            line(f"    {name}: {value}")
+    if seconds is not None:
+        line(f"    faults: {'; '.join(faults_before(done, seconds))}")
