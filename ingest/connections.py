@@ -87,13 +87,15 @@ class Connections:
         False when that took longer than `LIVE_SECONDS`: the row is safe in Postgres, and will be live later.
         """
         deadline_seconds = asyncio.get_running_loop().time() + LIVE_SECONDS
-        if self.missing():
+        if self._pulse is None:
             return False
         offset = await self.rows.wait_for(table, key, transaction_id, LIVE_SECONDS)
         if offset is None:
             return False
         reached = offset  # the lambda's own, since `offset` may be None to a type checker
-        return await self.processes.until(lambda word: word.applied.get(table, 0) > reached, roles, deadline_seconds)
+        return await self.processes.until(
+            lambda word: word.applied.get(table, 0) > reached, roles, self._pulse.process, deadline_seconds
+        )
 
     def _describe(self, heartbeat: Heartbeat) -> None:
         heartbeat.stages = {"ingest": []}

@@ -16,14 +16,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.heartbeat import Heartbeat, decode
+from streams.heartbeat import LEASE_BEATS, MISSED_BEATS, Heartbeat, decode
 from streams.settings import Settings
 from streams.topics import HEARTBEATS
 
 log = structlog.get_logger()
 
-MISSED_BEATS = 3
-"""Heartbeats a process may miss before it counts as gone: one may be late under load, three are not."""
 RETRY_SECONDS = 0.5
 """Pause after the broker failed a read."""
 LOOK_AGAIN_SECONDS = 0.25
@@ -81,10 +79,16 @@ class Processes:
         """The last words of all that do live: they have been heard since this process began."""
         return (process.word for process in self._living() if process.proven and process.word.role in roles)
 
-    async def until(self, holds: Callable[[Heartbeat], bool], roles: tuple[str, ...], deadline_seconds: float) -> bool:
-        """Wait until `holds` is true of every living process of these roles; False after `deadline_seconds` (loop time)."""
+    async def until(
+        self, holds: Callable[[Heartbeat], bool], roles: tuple[str, ...], witness: str, deadline_seconds: float
+    ) -> bool:
+        """Wait until `holds` is true of every living process of these roles; False after `deadline_seconds` (loop time).
+
+        `witness` is this process's own name: as long as its own heartbeats are not heard, neither are those of others, and
+        silence says nothing. So it is after this process was frozen, or while the broker is away.
+        """
         loop = asyncio.get_running_loop()
-        while not all(holds(word) for word in self.live(*roles)):
+        while not (self._hears(witness) and all(holds(word) for word in self.live(*roles))):
             left = deadline_seconds - loop.time()
             if left <= 0:
                 return False
@@ -92,6 +96,10 @@ class Processes:
             with suppress(TimeoutError):
                 await asyncio.wait_for(news.wait(), min(left, LOOK_AGAIN_SECONDS))
         return True
+
+    def _hears(self, witness: str) -> bool:
+        own = self._known.get(witness)
+        return own is not None and time.monotonic() - own.heard_at_seconds < LEASE_BEATS * self._settings.heartbeat_seconds
 
     def _living(self) -> Iterator[Process]:
         silent_since = time.monotonic() - MISSED_BEATS * self._settings.heartbeat_seconds

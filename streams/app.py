@@ -26,6 +26,7 @@ from streams.engine.table import StateTable
 from streams.engine.writer import Writer
 from streams.gate import Gate
 from streams.heartbeat import Heartbeat
+from streams.lease import Lease
 from streams.match import Match
 from streams.pulse import Pulse
 from streams.reading import Reader
@@ -92,6 +93,7 @@ class Worker:
         self.registry = Registry()
         self.pulse = Pulse(settings, "worker", self._describe)
         self.rows = Rows(settings, on_change=self.registry.apply, on_applied=self.pulse.beat)
+        self.lease = Lease(self.pulse, self.rows)
         self.writer = Writer(settings)
         self.app = build_app(settings)
         self._add_stages()
@@ -107,11 +109,10 @@ class Worker:
         match = Match(settings, reader, self.rows, self.registry.index)
         gate = Gate(settings, self.rows, gates, seen)
         self._judging = [
-            Stage("detect", self.writer, detect.judge, self.counts),
-            Stage("match", self.writer, match.judge, self.counts),
-            Stage("gate", self.writer, gate.judge, self.counts),
+            Stage(name, self.writer, judge, self.counts, self.lease.ensure)
+            for name, judge in (("detect", detect.judge), ("match", match.judge), ("gate", gate.judge))
         ]
-        self._dispatch = Dispatch(settings, self.rows, self.writer, self.counts)
+        self._dispatch = Dispatch(settings, self.rows, self.writer, self.counts, self.lease.ensure)
         stages: list[Stage | Dispatch] = [*self._judging, self._dispatch]
         for stage in stages:
             topics = [topic.full_name(settings) for topic in STAGES[stage.name]]

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -37,7 +38,10 @@ class Dispatch:
 
     name = "dispatch"
 
-    def __init__(self, settings: Settings, rows: Rows, writer: Writer, counts: Counter[str]) -> None:
+    def __init__(
+        self, settings: Settings, rows: Rows, writer: Writer, counts: Counter[str], ready: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._ready = ready
         self._settings = settings
         self._rows = rows
         self._writer = writer
@@ -54,6 +58,7 @@ class Dispatch:
             running = self._batches[batch.partition]
             while len(running) >= BATCHES_IN_FLIGHT:
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await self._ready()
             if not is_current(event):
                 continue  # its partition may have gone while it waited; whoever owns it now reads it again
             records = [self._queue(batch, record) for record in batch.records]

@@ -2,6 +2,11 @@
 
 import msgspec
 
+MISSED_BEATS = 3
+"""Heartbeats a process may miss before it counts as gone: one may be late under load, three are not."""
+LEASE_BEATS = 2.5
+"""How many beats after its last heartbeat was sent a worker may still judge: fewer than others wait (`streams/lease.py`)."""
+
 
 class Heartbeat(msgspec.Struct, omit_defaults=True):
     """One process's word. Key: `process`. A process that stops in good order leaves a tombstone.

@@ -12,7 +12,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.heartbeat import Heartbeat, encode
+from streams.heartbeat import LEASE_BEATS, Heartbeat, encode
 from streams.settings import Settings
 from streams.topics import HEARTBEATS
 
@@ -30,6 +30,8 @@ class Pulse:
         self._news = asyncio.Event()
         self._producer = AIOKafkaProducer(**settings.kafka_client(), acks="all", linger_ms=0, request_timeout_ms=5000)
         self._task: asyncio.Task[None] | None = None
+        self._renewed_at_seconds = time.monotonic()
+        self.lapses = 0
 
     async def start(self) -> None:
         """Send the first heartbeat, wait until the broker has it, and go on in the background. Raises KafkaError."""
@@ -47,6 +49,14 @@ class Pulse:
                 await self._send(None)
         await self._producer.stop()
 
+    def holds(self) -> bool:
+        """Whether the last heartbeat was sent so lately that everybody still waits for this process."""
+        return time.monotonic() - self._renewed_at_seconds < LEASE_BEATS * self._settings.heartbeat_seconds
+
+    async def renew(self) -> None:
+        """Send a heartbeat now, and return when the broker has it. Raises KafkaError."""
+        await self._send(self._word())
+
     def beat(self) -> None:
         """Send a heartbeat soon: something changed that others wait for."""
         self._news.set()
@@ -57,7 +67,11 @@ class Pulse:
         return encode(heartbeat)
 
     async def _send(self, value: bytes | None) -> None:
+        sent_at_seconds = time.monotonic()
         await self._producer.send_and_wait(HEARTBEATS.full_name(self._settings), value, key=self.process.encode())
+        # `lapses` counts the times it was given up, so that nobody overlooks one that a later heartbeat ended.
+        self.lapses += sent_at_seconds - self._renewed_at_seconds > LEASE_BEATS * self._settings.heartbeat_seconds
+        self._renewed_at_seconds = sent_at_seconds
 
     async def _go_on(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -42,8 +42,11 @@ _encode = msgspec.json.Encoder().encode
 class Stage:
     """Runs one judge over batches. Partitions never wait for one another; within one, effects keep the order of batches."""
 
-    def __init__(self, name: str, writer: Writer, judge: Judge, counts: Counter[str]) -> None:
+    def __init__(
+        self, name: str, writer: Writer, judge: Judge, counts: Counter[str], ready: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.name = name
+        self._ready = ready
         self._writer = writer
         self._judge = judge
         self._counts = counts
@@ -68,8 +71,10 @@ class Stage:
         if self._flying[place] >= BATCHES_IN_FLIGHT:
             async with self._landed:
                 await self._landed.wait_for(lambda: self._flying[place] < BATCHES_IN_FLIGHT)
-            if not is_current(event):
-                return  # its partition may have gone while it waited; whoever owns it now reads it again
+        if self._ready is not None:
+            await self._ready()
+        if not is_current(event):
+            return  # its partition may have gone while it waited; whoever owns it now reads it again
         work = self._judge(batch)
         sent = self._writer.send(work.outputs)
         self._flying[place] += 1

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from connectors.kafka.topics import create_topics, delete_topics
 from streams.settings import Settings
 from streams.topics import CROSSINGS, EVENTS, Topic
-from tests.integration.engine.toy import Answer, decode_answer
+from tests.integration.engine.toy import Answer, Toy, decode_answer
 
 PARTITIONS = 4
 
@@ -36,6 +36,25 @@ async def settings(kafka_bootstrap_servers: str, tmp_path: Path) -> AsyncIterato
 def stored(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     """The installation, once with each store."""
     return settings.model_copy(update={"store": request.param})
+
+
+StartToy = Callable[..., Awaitable[Toy]]
+
+
+@pytest.fixture
+async def start_toy(settings: Settings) -> AsyncIterator[StartToy]:
+    """Starts a worker in this process, with these settings or the installation's; stopped at the end if it still runs."""
+    toys: list[Toy] = []
+
+    async def start(given: Settings = settings) -> Toy:
+        toys.append(Toy(given))
+        await toys[-1].start()
+        return toys[-1]
+
+    yield start
+    for toy in toys:
+        if toy.running:
+            await toy.stop()
 
 
 class Feed:

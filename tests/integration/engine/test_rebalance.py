@@ -1,48 +1,42 @@
 """Partitions move while batches are under way."""
 
 from streams.settings import Settings
-from tests.integration.engine.conftest import Broker, Feed
-from tests.integration.engine.toy import Toy
+from tests.integration.engine.conftest import Broker, Feed, StartToy
 from tests.waiting import eventually
 
 
 async def test_a_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
-    stored: Settings, feed: Feed, broker: Broker
+    stored: Settings, start_toy: StartToy, feed: Feed, broker: Broker
 ) -> None:
     """Workers come and go while a backlog is read; each record has one outcome, counted on from the one before."""
     await feed.write(40_000)
-    first, second, third = Toy(stored), Toy(stored), Toy(stored)
-    await first.start()
+    first = await start_toy(stored)
     await eventually(lambda: first.counts["read"] > 0, what="the first worker is at work")
-    await second.start()
+    second = await start_toy(stored)
     await feed.write(20_000)
     await eventually(lambda: second.partitions, what="the second worker has partitions")
-    await third.start()
+    third = await start_toy(stored)
     await first.stop()
     await feed.write(20_000)
     await eventually(lambda: third.partitions, what="the third worker has partitions")
     await second.stop()
     await feed.write(20_000)
     await eventually(broker.all_committed, 60, what="everything is committed")
-    await third.stop()
     await broker.check_answers()
 
 
 async def test_a_partition_without_a_commit_is_read_from_its_start_after_a_rebalance(
-    settings: Settings, feed: Feed, broker: Broker
+    start_toy: StartToy, feed: Feed, broker: Broker
 ) -> None:
     """What a worker that stays has read, and not committed, is read again from the first record on."""
-    first, second = Toy(settings), Toy(settings)
-    first.writer.released.clear()
-    await first.start()
+    first = await start_toy()
     await eventually(lambda: first.partitions, what="the first worker is ready")
+    first.writer.released.clear()
     await feed.write(4_000)
     await eventually(lambda: len(first.judged) == 4, what="the first worker has judged some of every partition")
     assert await broker.committed() == dict.fromkeys(range(4), 0)
-    await second.start()
+    await start_toy()
     await eventually(lambda: first.app.rebalancing, what="the rebalance has begun")
     first.writer.released.set()
     await eventually(broker.all_committed, 60, what="everything is committed")
-    await first.stop()
-    await second.stop()
     await broker.check_answers()

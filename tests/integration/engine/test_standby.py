@@ -1,30 +1,24 @@
 """Other workers follow a partition's state, and take over without reading it again."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from faust.types import TP
 
 from streams.settings import Settings
-from tests.integration.engine.conftest import Broker, Feed
+from tests.integration.engine.conftest import Broker, Feed, StartToy
 from tests.integration.engine.toy import Toy
 from tests.waiting import eventually
 
 
 @pytest.fixture
-async def pair(stored: Settings) -> AsyncIterator[tuple[Toy, Toy]]:
+async def pair(stored: Settings, start_toy: StartToy) -> tuple[Toy, Toy]:
     """Two workers, each of which follows the other's partitions."""
     settings = stored.model_copy(update={"standbys": 1})
-    first, second = Toy(settings), Toy(settings)
-    await first.start()
+    first = await start_toy(settings)
     await eventually(lambda: first.partitions, what="the first worker is ready")
-    await second.start()
+    second = await start_toy(settings)
     await eventually(lambda: first.partitions and second.partitions, what="both are ready")
     assert first.partitions | second.partitions == {0, 1, 2, 3}
-    yield first, second
-    for toy in (first, second):
-        if not toy.app.should_stop:
-            await toy.stop()
+    return first, second
 
 
 async def follows(broker: Broker, toy: Toy) -> bool:
@@ -61,8 +55,7 @@ async def test_a_standby_that_missed_a_batch_reads_it_before_what_follows(
         await feed.write(2_000)
         ends = await broker.changelog_ends()
         changelog = second.table.changelog
-        beyond = {TP(changelog, number): ends[number] for number in first.partitions}
-        await second.app.consumer.seek_wait(beyond)
+        await second.app.consumer.seek_wait({TP(changelog, number): ends[number] for number in first.partitions})
         await feed.write(2_000)
     await eventually(broker.all_committed, what="everything is committed")
     await eventually(lambda: follows(broker, second), what="the standby has it all")
@@ -73,23 +66,17 @@ async def test_a_standby_that_missed_a_batch_reads_it_before_what_follows(
 
 
 async def test_workers_that_come_and_go_follow_one_another_without_a_hole(
-    stored: Settings, feed: Feed, broker: Broker
+    stored: Settings, start_toy: StartToy, feed: Feed, broker: Broker
 ) -> None:
     """Roles change under load, from active to standby and back; the state goes with them."""
     settings = stored.model_copy(update={"standbys": 1})
-    toys = [Toy(settings), Toy(settings)]
-    for toy in toys:
-        await toy.start()
+    toys = [await start_toy(settings), await start_toy(settings)]
     for _ in range(3):
         await feed.write(10_000)
-        newcomer = Toy(settings)
-        await newcomer.start()
+        toys.append(await start_toy(settings))
         await feed.write(10_000)
-        await eventually(lambda toy=newcomer: toy.partitions, what="the newcomer has partitions")  # type: ignore[misc]
-        toys.append(newcomer)
+        await eventually(lambda: toys[-1].settled, what="the newcomer has its part")
         await toys.pop(0).stop()
     await feed.write(10_000)
     await eventually(broker.all_committed, 60, what="everything is committed")
-    for toy in toys:
-        await toy.stop()
     await broker.check_answers()

@@ -81,6 +81,7 @@ class Toy:
         self.app.agent(topic, name="toy")(self.stage.run)
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         self._answers = CROSSINGS.full_name(settings)
+        self.running = False
 
     def judge(self, batch: Batch) -> Work:
         """Count."""
@@ -103,19 +104,27 @@ class Toy:
 
     async def start(self) -> None:
         """Join the group; returns before partitions are assigned."""
+        self.running = True
         await self.writer.start()
         await self.app.start()
 
     async def stop(self) -> None:
         """Leave in good order."""
+        self.running = False
+        self.writer.released.set()
         await self.stage.drain()
         await self.app.stop()
         await self.writer.stop()
 
     @property
+    def settled(self) -> bool:
+        """Whether it has its part of the work, be it only to follow another's."""
+        return bool(self.app.consumer.assignment()) and not self.app.rebalancing
+
+    @property
     def partitions(self) -> set[int]:
         """The source partitions this worker has, once it is settled; until then none."""
-        if self.app.rebalancing or not self.app.consumer.assignment():
+        if not self.settled:
             return set()
         return {tp.partition for tp in self.app.consumer.assignment() if tp.topic == EVENTS.full_name(self.settings)}
 
