@@ -27,11 +27,19 @@ async def test_an_event_after_each_change_of_a_trigger_is_judged_by_it(
 ) -> None:
     """Disabled when the call returned means that no later event fires; enabled means that each does."""
     trigger_id = client.create_trigger("goal", f"{source}:goal", hub_id)
+    witness_id = client.create_trigger("witness", f"{source}:goal", hub_id)
     expected = []
     for round_number in range(5):
         client.post(f"/api/v1/triggers/{trigger_id}/disable", None, 200)
         client.publish(source, "goal", {"n": round_number})
+        await until_fired(receiver, witness_id, 2 * round_number + 1)
         client.post(f"/api/v1/triggers/{trigger_id}/enable", None, 200)
         expected.append(client.publish(source, "goal", {"n": round_number}))
-    await eventually(lambda: len(receiver.of(trigger_id)) >= len(expected), 30, "what came while enabled fires")
+        await until_fired(receiver, trigger_id, round_number + 1)
+        await until_fired(receiver, witness_id, 2 * round_number + 2)
     assert [inject.body["event"]["id"] for inject in receiver.of(trigger_id)] == expected
+
+
+async def until_fired(receiver: Receiver, trigger_id: str, times: int) -> None:
+    """Wait until the hub has heard the trigger so often."""
+    await eventually(lambda: len(receiver.of(trigger_id)) >= times, 30, f"it fires for the {times}th time")
