@@ -73,6 +73,10 @@ class Dispatch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.close()
+
     def _queue(self, batch: Batch, record: Record) -> asyncio.Task[None]:
         key = record.key or b""
         task = asyncio.create_task(self._in_turn(self._behind.get(key), batch, record))

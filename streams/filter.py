@@ -145,4 +145,7 @@ def compile_filter(predicates: Iterable[Predicate]) -> Test:
     tests = tuple(compile_predicate(predicate) for predicate in predicates)
     if len(tests) == 1:
         return tests[0]
+    if len(tests) == 2:
+        first, second = tests
+        return lambda payload: first(payload) and second(payload)
     return lambda payload: all(test(payload) for test in tests)

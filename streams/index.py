@@ -1,7 +1,8 @@
 """The index of all enabled triggers: which of them does this event match? Pure: the rule beside the match stage.
 
-A trigger is filed under its event key, then under the value of one equality of its filter; what is left of the filter is a
-closure. So an event touches only the triggers that share its key and that value. Changing one row costs one row.
+A trigger is filed under its event key, then under the value of one equality of its filter, or under each value of an `in`;
+what is left of the filter is a closure. So an event touches only the triggers that share its key and that value. Changing
+one row costs one row.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ Filed = dict[str, tuple[Test, str]]
 
 
 class Shelf(NamedTuple):
-    """The triggers of one source:type: those without an equality, and the others by field and value."""
+    """The triggers of one source:type: those without an equality or an `in`, and the others by field and value."""
 
     plain: Filed
     by_field: dict[Path, tuple[Callable[[Any], Any], dict[object, Filed]]]
@@ -38,9 +39,10 @@ class Index:
         self.conditions[trigger.id] = condition
         if condition.watch is not None:
             self._by_watch.setdefault(condition.watch.id, set()).add(trigger.id)
-        equality, rest = _split(condition.predicates)
-        filed = self._drawer(condition, equality)
-        filed[trigger.id] = compile_filter(rest), trigger.workspace
+        chooser, rest = _split(condition.predicates)
+        entry = compile_filter(rest), trigger.workspace
+        for filed in self._drawers(condition, chooser):
+            filed[trigger.id] = entry
         return condition
 
     def remove(self, trigger_id: str) -> Condition | None:
@@ -53,9 +55,10 @@ class Index:
             users.discard(trigger_id)
             if not users:
                 del self._by_watch[condition.watch.id]
-        equality, _ = _split(condition.predicates)
-        del self._drawer(condition, equality)[trigger_id]
-        self._tidy(condition, equality)
+        chooser, _ = _split(condition.predicates)
+        for filed in self._drawers(condition, chooser):
+            filed.pop(trigger_id, None)
+        self._tidy(condition, chooser)
         return condition
 
     def matches(self, event: Event) -> Sequence[str]:
@@ -74,31 +77,37 @@ class Index:
                     matched += _passing(filed, event)
         return matched
 
-    def _drawer(self, condition: Condition, equality: Predicate | None) -> Filed:
+    def _drawers(self, condition: Condition, chooser: Predicate | None) -> list[Filed]:
         shelf = self._by_key.setdefault((condition.source, condition.type), Shelf({}, {}))
-        if equality is None:
-            return shelf.plain
-        _, by_value = shelf.by_field.setdefault(equality.path, (field_getter(equality.path), {}))
-        return by_value.setdefault(scalar_key(equality.value), {})
+        if chooser is None:
+            return [shelf.plain]
+        _, by_value = shelf.by_field.setdefault(chooser.path, (field_getter(chooser.path), {}))
+        return [by_value.setdefault(value, {}) for value in _values(chooser)]
 
-    def _tidy(self, condition: Condition, equality: Predicate | None) -> None:
+    def _tidy(self, condition: Condition, chooser: Predicate | None) -> None:
         key = condition.source, condition.type
         shelf = self._by_key[key]
-        if equality is not None:
-            _, by_value = shelf.by_field[equality.path]
-            if not by_value[scalar_key(equality.value)]:
-                del by_value[scalar_key(equality.value)]
+        if chooser is not None:
+            _, by_value = shelf.by_field[chooser.path]
+            for value in _values(chooser):
+                if not by_value[value]:
+                    del by_value[value]
             if not by_value:
-                del shelf.by_field[equality.path]
+                del shelf.by_field[chooser.path]
         if not shelf.plain and not shelf.by_field:
             del self._by_key[key]
 
 
 def _split(predicates: tuple[Predicate, ...]) -> tuple[Predicate | None, tuple[Predicate, ...]]:
-    for predicate in predicates:
-        if predicate.operator == "eq" and is_scalar(predicate.value):
-            return predicate, tuple(other for other in predicates if other is not predicate)
+    """The predicate a trigger is filed under, an equality before an `in`, and those that are left to be tested."""
+    equal = [predicate for predicate in predicates if predicate.operator == "eq" and is_scalar(predicate.value)]
+    for chooser in (*equal, *(predicate for predicate in predicates if predicate.operator == "in")):
+        return chooser, tuple(other for other in predicates if other is not chooser)
     return None, predicates
+
+
+def _values(chooser: Predicate) -> set[object]:
+    return {scalar_key(value) for value in (chooser.value if chooser.operator == "in" else [chooser.value])}
 
 
 def _passing(filed: Filed, event: Event) -> list[str]:

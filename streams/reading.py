@@ -25,6 +25,10 @@ class Reading(NamedTuple):
     misplaced: list[tuple[Record, bytes, int]]
 
 
+PLACES = 200_000
+"""Keys and partitions remembered by what they follow from; when there are more, they are worked out anew."""
+
+
 class Reader:
     """Reads batches; the second stage to ask gets what the first one read."""
 
@@ -33,6 +37,8 @@ class Reader:
         self._partitions = settings.partitions
         self._events_topic = EVENTS.full_name(settings)
         self._signing_key = settings.signing_key.get_secret_value().encode()
+        self._spread = rows.spread_sources
+        self._places: dict[tuple[str, str | None, str | None], tuple[bytes, int]] = {}
 
     def read(self, batch: Batch) -> Reading:
         """What the batch says. Its events may still lack ids; see `identify`."""
@@ -45,7 +51,9 @@ class Reader:
         reading = Reading([], [], [])
         judge = reading.events.append
         spread, here = self._rows.spread_sources, batch.partition
-        at_home: dict[str, bytes] = {}  # sources whose key is the source and whose partition is this one
+        if spread is not self._spread or len(self._places) > PLACES:
+            self._spread, self._places = spread, {}
+        places = self._places
         for record in batch.records:
             try:
                 event = read_event(record.value)
@@ -56,16 +64,16 @@ class Reader:
                 reason = f"source: {event.source} is reserved; publish under a name of your own"
                 reading.unreadable.append((record, reason))
                 continue
-            key = at_home.get(event.source) if event.partitionkey is None else None
-            if key is None:
+            name = event.source, event.subject, event.partitionkey
+            place = places.get(name)
+            if place is None:
                 key = event_key(event, spread)
-                partition = partition_of(key, self._partitions)
-                if partition != here and not _header(record, ORIGIN_HEADER):
-                    reading.misplaced.append((record, key, partition))
-                    continue
-                if partition == here and event.partitionkey is None and event.source not in spread:
-                    at_home[event.source] = key
-            judge((record, event, key))
+                place = places[name] = key, partition_of(key, self._partitions)
+            key, partition = place
+            if partition != here and not _header(record, ORIGIN_HEADER):
+                reading.misplaced.append((record, key, partition))
+            else:
+                judge((record, event, key))
         return reading
 
     def _read_crossings(self, batch: Batch) -> Reading:

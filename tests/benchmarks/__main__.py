@@ -24,6 +24,7 @@ from tests.benchmarks.results import Detect, Ingest, Latency, Match, MatchSize, 
 from tests.benchmarks.track import Track, opened
 from tests.benchmarks.triggers import crossing_triggers, mixed_triggers
 from tests.benchmarks.whole import Hub, whole_installation
+from touchline.up import stopped_by_signals
 
 RESULTS = Path(__file__).with_name("results")
 TRIGGERS = (1, 1_000, 100_000)
@@ -121,20 +122,31 @@ def main(
     name = results / datetime.now(UTC).strftime("%Y-%m-%d")
     found = read_results(name.with_suffix(".json"), this_machine())
     bench = Bench(found, records, rounds, seconds, keys)
-    for part in only or list(Part):
-        say(part)
-        gc.collect()
-        with (
-            tempfile.TemporaryDirectory(prefix="touchline-bench-") as scratch,
-            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-        ):
-            runner.run(getattr(bench, part)(Path(scratch)))
-        write_results(name.with_suffix(".json"), found)
-        name.with_suffix(".svg").write_text(picture(found))
-        name.with_suffix(".md").write_text(page(found, f"{name.name}.svg"))
+    with stopped_by_signals():
+        for part in only or list(Part):
+            say(part)
+            measure(bench, part)
+            write(name, found)
     for what, bound, value, reached in targets(found):
         say(f"{'reached' if reached else 'MISSED '}  {what}: {value:,.2f} ({bound})")
     say(f"written to {name.with_suffix('.md')}")
+
+
+def measure(bench: Bench, part: Part) -> None:
+    """One part, with a scratch directory that is gone afterwards."""
+    gc.collect()
+    with (
+        tempfile.TemporaryDirectory(prefix="touchline-bench-") as scratch,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(getattr(bench, part)(Path(scratch)))
+
+
+def write(name: Path, found: Results) -> None:
+    """What is known so far, after every part, so that a run that is stopped keeps what it had."""
+    write_results(name.with_suffix(".json"), found)
+    name.with_suffix(".svg").write_text(picture(found))
+    name.with_suffix(".md").write_text(page(found, f"{name.name}.svg"))
 
 
 if __name__ == "__main__":

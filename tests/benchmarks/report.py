@@ -8,6 +8,8 @@ from tests.benchmarks.machine import Conditions
 from tests.benchmarks.race import Lap
 from tests.benchmarks.results import Detect, Ingest, Latency, Match, Pace, Restart, Results, middle
 
+PROMISED_RECORDS = 5_000_000
+"""What the ratios are promised for: so many that a JVM is warm."""
 ENGINES = (
     "By the median of its laps. "
     "Ratios are to the bare loop. Every engine is a process of its own, beside the broker on the same machine; its output was "
@@ -38,7 +40,13 @@ def best(detect: Detect) -> dict[str, Lap]:
 
 
 def _targets(results: Results) -> str:
-    return "## What must be reached\n\n" + _table(
+    records = results.detect.records if results.detect else PROMISED_RECORDS
+    short = (
+        ""
+        if records >= PROMISED_RECORDS
+        else f"Promised for {PROMISED_RECORDS:,} prices; these were {records:,}, a JVM is cold.\n\n"
+    )
+    return f"## What must be reached\n\n{short}" + _table(
         ("promise", "at least / at most", "measured", ""),
         [(what, bound, f"{value:,.2f}", "yes" if reached else "**no**") for what, bound, value, reached in targets(results)],
     )
@@ -81,13 +89,11 @@ def _detect(detect: Detect) -> str:
     laps = best(detect)
     bare = laps[BARE_LOOP].records_per_second
     rows = [
-        (name, "failed: " + lap.failure.splitlines()[0], "", "", "", "")
-        if lap.failure
-        else (
+        (
             name,
             *_figures(lap),
             _ratio(lap.records_per_second, bare),
-            f"{lap.cpu_seconds / lap.seconds:.2f}",
+            f"{lap.cpu_seconds / lap.seconds:.2f}" if lap.seconds else "",
             f"{lap.memory_mib:,.0f}",
         )
         for name, lap in laps.items()
@@ -101,9 +107,8 @@ def _match(match: Match) -> str:
     rows = []
     for size in match.sizes:
         ours, bare = middle(size.touchline), middle(size.bare)
-        figures = ("failed: " + ours.failure.splitlines()[0], "") if ours.failure else _figures(ours)
         ratio = _ratio(ours.records_per_second, bare.records_per_second)
-        rows.append((f"{size.triggers:,}", f"{size.firings / match.records:.3f}", *figures, ratio))
+        rows.append((f"{size.triggers:,}", f"{size.firings / match.records:.3f}", *_figures(ours), ratio))
     head = ("triggers", "firings per event", "events/s", "events per CPU second", "to the bare loop's detect")
     told = (
         f"Both stages in one process, on the same prices. The triggers stand beside {SYMBOLS:,} that watch a crossing each. "
@@ -183,7 +188,8 @@ def _machine(results: Results) -> str:
 
 
 def _figures(lap: Lap) -> tuple[str, str]:
-    return f"{lap.records_per_second:,.0f}", f"{lap.records_per_cpu_second:,.0f}"
+    failed = f" (failed: {lap.failure.splitlines()[0]})" if lap.failure else ""
+    return f"{lap.records_per_second:,.0f}{failed}", f"{lap.records_per_cpu_second:,.0f}"
 
 
 def _ratio(value: float, other: float) -> str:

@@ -75,8 +75,8 @@ class Track:
 
     async def _lap(self, name: str, runner: Engine, course: Course) -> Lap:
         lap = await run_lap(runner, course, self._broker, self.scratch / f"{name}.log")
-        pace = lap.failure or f"{lap.records_per_second:,.0f} records/s, {lap.records_per_cpu_second:,.0f} a CPU second"
-        self._say(f"  {lap.engine}: {pace}")
+        pace = f"{lap.records_per_second:,.0f} records/s, {lap.records_per_cpu_second:,.0f} a CPU second"
+        self._say(f"  {lap.engine}: {pace} {lap.failure}".rstrip())
         return lap
 
     def _detect_course(self, output: str, records: int) -> Course:

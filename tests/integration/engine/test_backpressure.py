@@ -1,29 +1,37 @@
 """What cannot be written is not read either."""
 
-import asyncio
+from faust.types import TP
 
 from streams.app import BUFFERED_BATCHES
 from streams.engine.stage import BATCHES_IN_FLIGHT
-from streams.settings import Settings
-from tests.integration.engine.conftest import Broker, Feed
+from streams.topics import EVENTS
+from tests.integration.engine.conftest import PARTITIONS, Broker, Feed, StartToy
 from tests.integration.engine.toy import Toy
 from tests.waiting import eventually
 
 
-async def test_a_stage_whose_outputs_are_not_acked_stops_reading(settings: Settings, feed: Feed, broker: Broker) -> None:
+async def read_until(toy: Toy) -> int:
+    """How many records the worker has taken from the broker, all partitions together."""
+    tps = [TP(EVENTS.full_name(toy.settings), number) for number in range(PARTITIONS)]
+    return sum([await toy.app.consumer.position(tp) or 0 for tp in tps])
+
+
+async def test_a_stage_whose_outputs_are_not_acked_stops_reading(start_toy: StartToy, feed: Feed, broker: Broker) -> None:
     """So many batches and no more are judged or wait for it, whatever comes; with the acks all of it goes on."""
-    toy = Toy(settings)
-    await toy.start()
+    toy = await start_toy()
     await eventually(lambda: toy.partitions, what="the worker is ready")
     toy.writer.released.clear()
-    for _ in range(100):  # each a batch of its own, as the worker reads faster than that
-        await feed.write(40)
-        await eventually(lambda: stands_still(toy) or idle(toy), what="the worker has read it, or reads no more")
-    judged = toy.judged.copy()
-    assert max(judged.values()) <= BATCHES_IN_FLIGHT
-    queue = next(iter(toy.app.agents.values())).channel_iterator.channel.queue
-    assert queue.qsize() <= 2 * BUFFERED_BATCHES
+
+    async def has_stopped() -> bool:
+        before = await read_until(toy)
+        await feed.write(400)
+        return max(toy.judged.values(), default=0) == BATCHES_IN_FLIGHT and await read_until(toy) == before
+
+    for _ in range(3):
+        await eventually(has_stopped, 60, "the worker reads no more")
+    under_way = sum(len(ledger.delivered) for ledger in toy.app.consumer._ledgers.values())
+    assert under_way <= PARTITIONS * BATCHES_IN_FLIGHT + BUFFERED_BATCHES + PARTITIONS
+    assert max(toy.judged.values()) == BATCHES_IN_FLIGHT
     toy.writer.released.set()
     await eventually(broker.all_committed, what="everything is committed")
-    await toy.stop()
     await broker.check_answers()

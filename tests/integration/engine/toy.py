@@ -118,8 +118,8 @@ class Toy:
 
     @property
     def settled(self) -> bool:
-        """Whether it has its part of the work, be it only to follow another's."""
-        return bool(self.app.consumer.assignment()) and not self.app.rebalancing
+        """Whether the group has given it its part of the work, which may be to follow others or to stand by idle."""
+        return self.app.consumer_generation_id > 0 and not self.app.rebalancing
 
     @property
     def partitions(self) -> set[int]:
