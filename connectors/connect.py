@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from connectors.postgres.endurance import keep_going
+from connectors.postgres.endurance import keep_going, let_go
 from connectors.postgres.executions_in import ExecutionsIn
 from connectors.postgres.rows_out import RowsOut
 from streams.heartbeat import Heartbeat
@@ -54,7 +54,7 @@ class Connect:
             self.working = True
             await asyncio.get_running_loop().create_future()
         finally:
-            await pulse.stop()
+            await let_go(pulse)
 
     def describe(self, heartbeat: Heartbeat) -> None:
         """A stage is listed while it works. Of several instances one has `rows_out`; the others stand by for it."""

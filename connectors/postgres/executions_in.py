@@ -17,6 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import ConsumerRecord
 
 from connectors.postgres.connection import connected
+from connectors.postgres.endurance import let_go
 from connectors.postgres.projection import UNACCEPTABLE, Told, project
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.errors import ConnectorError
@@ -83,8 +84,9 @@ class ExecutionsIn:
             await producer.start()
             yield consumer, producer
         finally:
-            await consumer.stop()
-            await producer.stop()
+            self.working = False
+            await let_go(consumer)
+            await let_go(producer)
 
     async def _take(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, records: list[Record]) -> None:
         """Project what can be projected, and send the rest to `dead`."""

@@ -1,6 +1,7 @@
 """Where rows leave for Kafka: records in order, in batches, each batch acknowledged before the next of its topic goes."""
 
 import asyncio
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from connectors.kafka.topics import MAX_RECORD_BYTES
+from connectors.postgres.endurance import LET_GO_SECONDS, let_go
 from connectors.postgres.pgoutput import Row
 from connectors.postgres.tables import Table
 from streams.change import Change, Origin
@@ -52,16 +54,18 @@ class Outlet:
         try:
             await self._producer.start()
         except BaseException:
-            await self._producer.stop()
+            await let_go(self._producer)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
         # stop() alone would first send all that is pending, for as long as the broker is away, and after another instance
         # may have taken over. aiokafka has no public way to give it up.
-        await self._producer._sender.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LET_GO_SECONDS):
+                await self._producer._sender.close()
         self._producer._message_accumulator.fail_all(ProducerClosed())
-        await self._producer.stop()
+        await let_go(self._producer)
 
     async def upsert(
         self, table: Table, before: Row | None, after: Row, op: Literal["c", "u", "r"], origin: Origin, at_ms: int

@@ -3,6 +3,7 @@
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from connectors.postgres.endurance import let_go
 from connectors.postgres.tables import TABLES, Table
 from streams.settings import Settings
 
@@ -25,7 +26,7 @@ async def topic_ends(settings: Settings) -> dict[str, int]:
         await consumer.start()
         return {partition.topic: end for partition, end in (await consumer.end_offsets(partitions)).items()}
     finally:
-        await consumer.stop()
+        await let_go(consumer)
 
 
 async def keys_on_topic(settings: Settings, table: Table) -> set[bytes]:
@@ -46,5 +47,5 @@ async def keys_on_topic(settings: Settings, table: Table) -> set[bytes]:
                 else:
                     keys.add(key)
     finally:
-        await consumer.stop()
+        await let_go(consumer)
     return keys

@@ -11,6 +11,8 @@ that takes over, or a partition that stays, reads only what is missing.
 
 import asyncio
 import os
+import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Generic
 
@@ -35,6 +37,8 @@ class PartitionStore(Store, Generic[S]):  # type: ignore[misc]  # faust ships no
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.partitions: dict[int, Partition[S]] = {}
+        self._began_at = 0.0
+        self._restored_before = 0
 
     def persisted_offset(self, tp: TP) -> int:
         """The last changelog offset held. Never None, for which Faust would take an offset from an earlier assignment."""
@@ -43,6 +47,7 @@ class PartitionStore(Store, Generic[S]):  # type: ignore[misc]  # faust ships no
 
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
         """Let go of what went elsewhere, and of what belongs to a changelog that is gone."""
+        self._began_at, self._restored_before = time.monotonic(), self.table.restored.total()
         tps = {tp for tp in assigned if tp.topic == self.table.changelog}
         for number in self.partitions.keys() - {tp.partition for tp in tps}:
             self.partitions.pop(number).close()
@@ -62,7 +67,11 @@ class PartitionStore(Store, Generic[S]):  # type: ignore[misc]  # faust ships no
         """Nothing: a batch was applied when it came (`StateTable.on_changelog_event`)."""
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
-        """Nothing: `on_rebalance` has let go."""
+        """Say what it took."""
+        records = self.table.restored.total() - self._restored_before
+        if records:
+            seconds = round(time.monotonic() - self._began_at, 2)
+            log.info("state_restored", table=self.table_name, records=records, seconds=seconds)
 
     async def on_stop(self) -> None:
         """Close all."""
@@ -80,6 +89,8 @@ class StateTable(Table, Generic[S]):  # type: ignore[misc]  # faust ships no com
         """`by_age`: stages iterate over its partitions, oldest state first."""
         self.rank = len(app.tables)
         """Which table of the app this is: the first made is 0."""
+        self.restored: Counter[int] = Counter()
+        """Changelog records that recovery and standbys have applied here, by partition."""
         self._decode = msgspec.json.Decoder(state).decode
         self._open = store
         self._by_age = by_age
@@ -125,6 +136,7 @@ class StateTable(Table, Generic[S]):  # type: ignore[misc]  # faust ships no com
         elif batch.last_offset > partition.offset:
             try:
                 partition.restore(batch.records, batch.last_offset)
+                self.restored[batch.partition] += len(batch.records)
             except Exception:
                 # Faust would log it and go on without the batch.
                 log.exception("store_failed", changelog=batch.topic, partition=batch.partition)

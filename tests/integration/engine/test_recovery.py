@@ -143,9 +143,7 @@ async def test_a_changelog_whose_beginning_was_deleted_recovers(stored: Settings
     assert states == {b"%d" % number: Tally(number, 1) for number in range(5, 10)}
 
 
-async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(
-    stored: Settings, feed: Feed, broker: Broker
-) -> None:
+async def test_a_worker_killed_again_and_again_loses_and_doubles_nothing(stored: Settings, feed: Feed, broker: Broker) -> None:
     """Whatever a kill -9 leaves in memory, on disk, in the changelog and in the commits fits together."""
     for records in (8_000, 9_000):
         async with ToyProcess(stored) as process:

@@ -11,15 +11,14 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from streams.app import build_app
-from streams.engine.batch import Batch, BatchSchema, Record
+from streams.engine.batch import Batch, BatchSchema
 from streams.engine.stage import Stage, Work
-from streams.engine.store import Decode, Open, Partition, S, choose_store
+from streams.engine.store import choose_store
 from streams.engine.table import StateTable
 from streams.engine.writer import Outputs, Writer, Written
 from streams.settings import Settings
@@ -64,17 +63,16 @@ class HeldWriter(Writer):
 
 
 class Toy:
-    """The worker. `restored` counts the changelog's records that were applied, by partition; `judged` the batches."""
+    """The worker. `judged` counts batches, by partition."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.restored: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
         self.judged: Counter[int] = Counter()
         self.writer = HeldWriter(settings)
         self.app = build_app(settings)
         self.table: StateTable[Tally] = StateTable(
-            self.app, "edges", settings.partitions, Tally, self._counting(choose_store(settings)), by_age=True
+            self.app, "edges", settings.partitions, Tally, choose_store(settings), by_age=True
         )
         self.stage = Stage("toy", self.writer, self.judge, self.counts)
         topic = self.app.topic(EVENTS.full_name(settings), schema=BatchSchema())
@@ -128,6 +126,11 @@ class Toy:
             return set()
         return {tp.partition for tp in self.app.consumer.assignment() if tp.topic == EVENTS.full_name(self.settings)}
 
+    @property
+    def restored(self) -> Counter[int]:
+        """The changelog's records that were applied, by partition."""
+        return self.table.restored
+
     def states(self) -> dict[bytes, Tally]:
         """All that the table holds here."""
         found = {}
@@ -138,20 +141,6 @@ class Toy:
 
     async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
         await self.stage.drain()
-
-    def _counting(self, store: Open) -> Open:
-        def open_counting(table: str, number: int, decode: Decode[S], *, by_age: bool) -> Partition[S]:
-            partition = store(table, number, decode, by_age=by_age)
-            restore: Callable[[list[Record], int], None] = partition.restore
-
-            def count(records: list[Record], last_offset: int) -> None:
-                self.restored[number] += len(records)
-                restore(records, last_offset)
-
-            partition.restore = count  # type: ignore[method-assign,assignment]  # the same, and counted
-            return partition
-
-        return open_counting
 
 
 class Report(msgspec.Struct):
