@@ -8,7 +8,8 @@ The changelog of `edges` is filled with as many watched values as asked for, eac
 - rocksdb, cold: the same, onto an empty disk;
 - rocksdb, warm: the disk has it all.
 
-A worker is ready when it holds its partitions and reads their events. Records/s are those from the assignment to then.
+A worker is ready when it holds its partitions and reads their events. Records/s are those since it asked to
+join the group, which takes its own time.
 """
 
 import asyncio
@@ -43,10 +44,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Restarted(msgspec.Struct):
-    """What one worker tells: seconds from its first line until it was ready, and of these from its assignment on."""
+    """What one worker tells: seconds from its first line until it was ready, and of these since it asked to join."""
 
     ready_seconds: float
-    assigned_seconds: float
+    joined_seconds: float
     records: int
     memory_mib: float
 
@@ -71,7 +72,7 @@ async def measure_restart(keys: int) -> dict[str, Any]:
 def _told(name: str, restarted: Restarted) -> dict[str, float]:
     told = {f"{name}: seconds until ready": restarted.ready_seconds, f"{name}: MiB": restarted.memory_mib}
     if restarted.records > PARTITIONS:  # recovery reads the last record that is held again
-        told[f"{name}: records/s"] = restarted.records / restarted.assigned_seconds
+        told[f"{name}: records/s"] = restarted.records / restarted.joined_seconds
     return told
 
 
@@ -106,19 +107,19 @@ async def _restart(settings: Settings) -> Restarted:
 async def _work(began_at: float) -> None:
     """The process that is measured: a worker until it is ready, which then leaves in good order."""
     worker, stop = Worker(Settings()), asyncio.Event()
-    assigned_at: list[float] = []
+    joined_at: list[float] = []
 
-    async def note(_app: Any, _assigned: Any, **_: Any) -> None:
-        assigned_at.append(time.monotonic())
+    async def note(_app: Any, _revoked: Any, **_: Any) -> None:
+        joined_at.append(time.monotonic())
 
-    worker.app.on_partitions_assigned.connect(note, weak=False)
+    worker.app.on_partitions_revoked.connect(note, weak=False)  # before a worker joins, and for the first time of nothing
     running = asyncio.create_task(worker.run(stop))
     async with asyncio.timeout(READY_SECONDS):
-        while not assigned_at or worker.app.rebalancing:  # noqa: ASYNC110 -- Faust tells nobody when it reads events
+        while not joined_at or worker.app.rebalancing:
             await asyncio.sleep(LOOK_SECONDS)
     now = time.monotonic()
     records = sum(table.restored.total() for table in worker.app.tables.values())
-    restarted = Restarted(now - began_at, now - assigned_at[0], records, psutil.Process().memory_info().rss / MIB)
+    restarted = Restarted(now - began_at, now - joined_at[0], records, psutil.Process().memory_info().rss / MIB)
     stop.set()
     await running
     print(_encode(restarted).decode(), flush=True)

@@ -133,7 +133,7 @@ class Toy:
 
     def states(self) -> dict[bytes, Tally]:
         """All that the table holds here."""
-        found = {}
+        found: dict[bytes, Tally] = {}
         for number in list(self.table.data.partitions):
             partition = self.table.partition(number)
             found |= {key: partition[key] for key in partition}
@@ -157,7 +157,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     toy = Toy(Settings())
     await toy.start()
-    while not toy.partitions and not stop.is_set():  # noqa: ASYNC110 -- Faust tells nobody when it has settled
+    while not toy.partitions and not stop.is_set():
         await asyncio.sleep(0.02)
     print(encode(Report(sorted(toy.partitions), dict(toy.restored), len(toy.states()))).decode(), flush=True)
     await stop.wait()
