@@ -12,9 +12,24 @@ Path = tuple[str, ...]
 
 
 class Edge(State, omit_defaults=True):
-    """A watched value's side: whether it is across the threshold."""
+    """A watched value's side: whether it is across the threshold.
+
+    One key a partition that records are forwarded from holds `origin_offset` instead: how far they have come.
+    """
 
     across: bool = False
+    origin_offset: int = -1
+
+
+def judge_origin(forwarded: Edge | None, origin_offset: int, offset: int) -> Edge | None:
+    """How far a partition's forwarded records have come with this one; None when it has come before.
+
+    A forward may be repeated (its sender was killed before it could remember), behind records that came later. They were
+    forwarded in order, so one at or below the largest origin offset is a repetition: its value is history.
+    """
+    if forwarded is not None and origin_offset <= forwarded.origin_offset:
+        return None
+    return Edge(offset=offset, origin_offset=origin_offset)
 
 
 class Watched(NamedTuple):

@@ -1,11 +1,12 @@
 """detect: watches values in `events` and writes each crossing to `crossings` (the first stage)."""
 
-from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge
-from streams.engine.batch import Batch
+from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge, judge_origin
+from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
+from streams.engine.store import Partition
 from streams.engine.table import StateTable
 from streams.event import Event, encode_event
-from streams.reading import Reader, identify
+from streams.reading import Reader, identify, read_origin
 from streams.settings import Settings
 from streams.topics import CROSSINGS
 
@@ -25,6 +26,8 @@ class Detect:
         edges = self._edges.partition(batch.partition)
         concerned = self._watches.concerned
         for record, event, key in self._reader.read(batch).events:
+            if record.headers and self._is_repeated(work, edges, record):
+                continue
             for value, watches in concerned(event):
                 for watched in watches:
                     place = edge_key(watched, event, key)
@@ -41,6 +44,19 @@ class Detect:
                         self._write(work, batch, key, crossing_event(watched.watch, event, value))
         work.counts["detect.read"] += len(batch.records)
         return work
+
+    def _is_repeated(self, work: Work, edges: Partition[Edge], record: Record) -> bool:
+        origin = read_origin(record)
+        if origin is None:
+            return False
+        place = b"\x1forigin\x1f" + origin[0]
+        forwarded = judge_origin(edges.get(place), origin[1], record.offset)
+        if forwarded is None:
+            work.counts["detect.repeated"] += 1
+            return True
+        edges[place] = forwarded
+        work.remember(self._edges, place, forwarded)
+        return False
 
     def _write(self, work: Work, batch: Batch, key: bytes, crossing: Event) -> None:
         work.outputs.add(self._crossings, batch.partition, key, encode_event(crossing))

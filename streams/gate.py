@@ -1,5 +1,7 @@
 """gate: lets a firing through once, and turns it into a dispatch and a pending execution (the third stage)."""
 
+from itertools import islice, takewhile
+
 import msgspec
 
 from streams.admission import Gate as GateState
@@ -15,6 +17,8 @@ from streams.topics import DISPATCHES, EXECUTIONS, partition_of
 from streams.trigger import Trigger
 
 HOUR_MS = 60 * 60 * 1000
+FORGOTTEN_AT_ONCE = 10_000
+"""Execution ids that one batch forgets at most: after a quiet day all of the day before are due, and nobody waits for that."""
 
 
 class Gate:
@@ -83,9 +87,10 @@ class Gate:
         work.outputs.add(self._dispatches, partition_of(key, self._settings.partitions), key, encode(dispatch))
 
     def _forget(self, work: Work, batch: Batch) -> None:
-        # Insertion order is age, also after recovery: the changelog holds keys in the order they were last written.
+        # All in one look: to ask a dictionary for its first key again and again passes over all that was deleted before.
         seen = self._seen.partition(batch.partition)
         horizon_ms = batch.records[-1].timestamp - self._seen_ms
-        while seen and seen[oldest := next(iter(seen))].at_ms < horizon_ms:
+        expired = takewhile(lambda key: seen[key].at_ms < horizon_ms, seen)
+        for oldest in list(islice(expired, FORGOTTEN_AT_ONCE)):
             del seen[oldest]
             work.remember(self._seen, oldest, None)

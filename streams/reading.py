@@ -107,5 +107,14 @@ def origin_of(batch: Batch, record: Record) -> bytes:
     return f"{batch.topic}/{batch.partition}/{record.offset}".encode()
 
 
+def read_origin(record: Record) -> tuple[bytes, int] | None:
+    """The partition, as `topic/partition`, and the offset a forwarded record came from; None for any other record."""
+    origin = _header(record, ORIGIN_HEADER)
+    if origin is None:
+        return None
+    place, _, offset = origin.rpartition(b"/")
+    return (place, int(offset)) if offset.isdigit() else None
+
+
 def _header(record: Record, name: str) -> bytes | None:
     return next((value for header, value in record.headers if header == name), None) if record.headers else None

@@ -11,7 +11,6 @@ older prefix and reads the rest of the changelog.
 
 import fcntl
 from collections.abc import Iterable, Iterator, Mapping, Set
-from itertools import chain
 from pathlib import Path
 from typing import IO, Generic
 
@@ -89,15 +88,12 @@ class DiskPartition(Generic[S]):
         self._pending[key] = None
         self._forget(key)
 
-    def __bool__(self) -> bool:
-        """See Partition."""
-        return next(iter(self), None) is not None
-
     def __iter__(self) -> Iterator[bytes]:
         """See Partition: what is on disk by the offset that changed it, then what is newer."""
-        return chain(self._aged(), [key for key, state in self._pending.items() if state is not None])
+        yield from self._written()
+        yield from [key for key, state in self._pending.items() if state is not None]
 
-    def _aged(self) -> Iterator[bytes]:
+    def _written(self) -> Iterator[bytes]:
         entries = self._database.iter()
         entries.seek(self._oldest)
         at_front = True

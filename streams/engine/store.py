@@ -37,7 +37,7 @@ NOTHING = -1
 class Partition(Protocol[S]):
     """One partition's keys and states, as stages see it: a small part of a dictionary.
 
-    It is true when it holds a key. Iterating gives the keys by age, oldest first, in a table made so.
+    Iterating gives the keys by age, oldest first, in a table made so.
     """
 
     offset: int

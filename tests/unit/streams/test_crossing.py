@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge
+from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge, judge_origin
 from streams.errors import InvalidTrigger
 from streams.event import Event
 from streams.filter import RANGES, parse_filter
@@ -48,6 +48,15 @@ def test_a_record_judged_before_changes_nothing() -> None:
     edge = Edge(offset=7, across=False)
     assert judge_edge(edge, True, 7) == (None, False)
     assert judge_edge(edge, True, 8) == (Edge(offset=8, across=True), True)
+
+
+def test_a_forward_that_is_repeated_is_history() -> None:
+    """A copy of a misplaced record that comes again, behind later ones, must not set the value back."""
+    first = judge_origin(None, 5, 100)
+    assert first == Edge(offset=100, origin_offset=5)
+    assert judge_origin(first, 6, 101) == Edge(offset=101, origin_offset=6)
+    assert judge_origin(first, 5, 130) is None
+    assert judge_origin(first, 4, 131) is None
 
 
 def test_an_event_concerns_exactly_the_watches_that_choose_its_value() -> None:
