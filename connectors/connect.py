@@ -5,9 +5,10 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from connectors.postgres.endurance import keep_going, let_go
+from connectors.postgres.endurance import keep_going
 from connectors.postgres.executions_in import ExecutionsIn
 from connectors.postgres.rows_out import RowsOut
+from streams.goodbye import let_go
 from streams.heartbeat import Heartbeat
 from streams.pulse import Pulse
 from streams.settings import Settings

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streams.goodbye import let_go
 from streams.heartbeat import LEASE_BEATS, MISSED_BEATS, Heartbeat, decode
 from streams.settings import Settings
 from streams.topics import HEARTBEATS
@@ -69,7 +70,7 @@ class Processes:
                 await self._task
             self._task = None
         if self._consumer is not None:
-            await self._consumer.stop()
+            await let_go(self._consumer)
 
     def live(self, *roles: str) -> Iterator[Heartbeat]:
         """The last words of all that may live, of these roles, or of all."""

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.change import Origin
+from streams.goodbye import let_go
 from streams.settings import Settings
 from streams.topics import HUBS, SOURCES, TRIGGERS, Topic
 from streams.trigger import Hub, Source, Trigger
@@ -91,7 +92,7 @@ class Rows:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        await self._consumer.stop()
+        await let_go(self._consumer)
 
     async def catch_up(self) -> None:
         """Return once everything that lay on the topics at the call is applied."""

@@ -23,26 +23,6 @@ SETTLED_SECONDS = 10.0
 log = structlog.get_logger()
 
 
-LET_GO_SECONDS = 5.0
-"""How long a client may take to say goodbye. One whose broker died meanwhile may wait for ever, and the stage with it."""
-
-
-class Client(Protocol):
-    """A client of Kafka, as far as ending it goes."""
-
-    async def stop(self) -> None:
-        """Say goodbye and close."""
-
-
-async def let_go(client: Client) -> None:
-    """Stop a client, whatever state its broker is in; what it still held is told again by whoever comes next."""
-    try:
-        async with asyncio.timeout(LET_GO_SECONDS):
-            await client.stop()
-    except (KafkaError, OSError) as error:
-        log.warning("client_not_stopped", client=type(client).__name__, error=repr(error))
-
-
 class Stage(Protocol):
     """Something that works in sessions: one holds its connections, and lasts until one of them breaks."""
 

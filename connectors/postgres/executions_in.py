@@ -17,11 +17,11 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import ConsumerRecord
 
 from connectors.postgres.connection import connected
-from connectors.postgres.endurance import let_go
 from connectors.postgres.projection import UNACCEPTABLE, Told, project
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.errors import ConnectorError
 from streams.execution import decode_execution
+from streams.goodbye import let_go
 from streams.settings import Settings
 from streams.topics import EXECUTIONS
 

@@ -12,11 +12,11 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from connectors.kafka.topics import MAX_RECORD_BYTES
-from connectors.postgres.endurance import LET_GO_SECONDS, let_go
 from connectors.postgres.pgoutput import Row
 from connectors.postgres.tables import Table
 from streams.change import Change, Origin
 from streams.dead import dead_letter_headers, dead_letter_topic
+from streams.goodbye import LET_GO_SECONDS, let_go
 from streams.settings import Settings
 
 BATCH_BYTES = 256 * 1024

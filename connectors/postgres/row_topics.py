@@ -3,8 +3,8 @@
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from connectors.postgres.endurance import let_go
 from connectors.postgres.tables import TABLES, Table
+from streams.goodbye import let_go
 from streams.settings import Settings
 
 

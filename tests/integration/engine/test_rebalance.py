@@ -1,5 +1,7 @@
 """Partitions move while batches are under way."""
 
+import asyncio
+
 from streams.settings import Settings
 from tests.integration.engine.conftest import Broker, Feed, StartToy
 from tests.waiting import eventually
@@ -35,8 +37,9 @@ async def test_a_partition_without_a_commit_is_read_from_its_start_after_a_rebal
     await feed.write(4_000)
     await eventually(lambda: len(first.judged) == 4, what="the first worker has judged some of every partition")
     assert await broker.committed() == dict.fromkeys(range(4), 0)
-    await start_toy()
+    second = asyncio.create_task(start_toy())
     await eventually(lambda: first.app.rebalancing, what="the rebalance has begun")
     first.writer.released.set()
+    await second
     await eventually(broker.all_committed, 60, what="everything is committed")
     await broker.check_answers()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("up", "demo", "migrate", "topics", "ingest", "worker", "connect", "hub")
+COMMANDS = ("up", "demo", "migrate", "topics", "ingest", "worker", "connect", "hub", "torture")
 
 
 def touchline(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
