@@ -7,6 +7,7 @@ from streams.engine.store import Partition
 from streams.engine.table import StateTable
 from streams.event import Event, encode_event
 from streams.reading import Reader, identify, read_origin
+from streams.recent import Recent
 from streams.settings import Settings
 from streams.topics import CROSSINGS
 
@@ -18,6 +19,7 @@ class Detect:
         self._reader = reader
         self._watches = watches
         self._edges = edges
+        self._recent = Recent()
         self._crossings = CROSSINGS.full_name(settings)
 
     def judge(self, batch: Batch) -> Work:
@@ -28,7 +30,11 @@ class Detect:
         for record, event, key in self._reader.read(batch).events:
             if record.headers and self._is_repeated(work, edges, record):
                 continue
-            for value, watches in concerned(event):
+            found = concerned(event)
+            if found and event.id and self._recent.is_repeated(batch.partition, event.id, record.offset):
+                work.counts["detect.repeated"] += 1
+                continue
+            for value, watches in found:
                 for watched in watches:
                     place = edge_key(watched, event, key)
                     before = edges.get(place)

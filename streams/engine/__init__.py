@@ -10,7 +10,8 @@ The life of a batch, the same numbers stand in `consumer.py`, `stage.py` and `wr
 2. deliver   The batch enters the partition's ledger, then the agents' queues.
 3. judge     A pure rule turns the batch into outputs and state changes; the state in memory changes at once.
 4. send      Outputs go out as record batches, in the order of their inputs, and every ack is awaited.
-5. remember  State changes, one per key, go to the changelog as one record batch, and its ack is awaited.
+5. remember  State changes, one per key, go to the changelog as one record batch, its ack is awaited, and only then does
+             a store on disk get them, with the changelog's offset.
 6. ack       The batch leaves the ledger; the longest done prefix is what the next commit writes.
 
 What each step guarantees: after 4 the outcome is on disk; after 5 a restart would not judge these records again, since a
@@ -24,6 +25,8 @@ to read again whose outcome, the ids being derived, is the same.
 | killed between 4 and 5 | the outputs are sent again with the same ids; whoever reads them knows the ids |
 | killed between 5 and 6 | the records are read again and skipped, key by key |
 | a seek while a fetch is under way | seeks count epochs: what an older one fetched is dropped, its acks are ignored |
+| a batch lost on its way to a standby | it does not follow on what is held: the changelog is read again from there |
+| a store on disk, killed or long away | it holds a prefix of the changelog and says which; recovery reads the rest |
 | a rebalance | work begun is finished (`Stage.drain`) before the partitions go; the next owner reads the rest |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
 | an output that cannot be sent | the process stops; it never goes on past a hole |

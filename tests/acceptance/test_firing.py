@@ -54,3 +54,20 @@ async def test_a_hub_that_answers_500_and_then_200_gets_it_once(client: Client, 
     assert first.body == second.body
     assert execution["attempts"] == 2
     assert execution["output"] == {"said": "seen"}
+
+
+async def test_a_batch_of_prices_that_is_sent_again_crosses_nothing_again(
+    client: Client, receiver: Receiver, hub_id: str, source: str
+) -> None:
+    """The second copy lies behind newer prices; with its ids known, the value does not jump back."""
+    trigger_id = client.create_trigger("below", f"{source}:price_cross_below", hub_id, match_filter={"price": {"lte": 100}})
+    above_id = client.create_trigger("above", f"{source}:price_cross_above", hub_id, match_filter={"price": {"gte": 100}})
+    batch = [
+        {"id": f"{source}-{price}", "source": source, "type": "price", "payload": {"price": price}} for price in (98, 99, 101)
+    ]
+    for _ in range(2):
+        client.post("/api/events/ingest", batch, 202)
+    client.publish(source, "price", {"price": 90})
+    await eventually(lambda: receiver.of(trigger_id), 30, "the fall to 90 crosses")
+    assert [inject.body["event"]["payload"]["price"] for inject in receiver.of(trigger_id)] == [90]
+    assert [inject.body["event"]["payload"]["price"] for inject in receiver.of(above_id)] == [101]

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def stored(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     return settings.model_copy(update={"store": request.param})
 
 
-StartToy = Callable[..., Awaitable[Toy]]
+StartToy = Callable[..., Coroutine[Any, Any, Toy]]
 
 
 @pytest.fixture
