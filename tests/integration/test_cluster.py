@@ -136,8 +136,13 @@ async def has_coordinator(admin: AIOKafkaAdminClient, group: str) -> bool:
 async def min_in_sync(admin: AIOKafkaAdminClient, topic: str) -> str:
     """The topic's min.insync.replicas, wherever it is set."""
     name = "min.insync.replicas"
-    [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: ""})])
-    return str(answer.resources[0][4][0][1])
+
+    async def configured() -> list[Any]:
+        # A broker that has not heard of a new topic yet answers without its configuration.
+        [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: ""})])
+        return list(answer.resources[0][4])
+
+    return str((await eventually(configured, 30, f"the broker knows {topic}"))[0][1])
 
 
 async def is_in_sync(admin: AIOKafkaAdminClient, topic: str) -> bool:
