@@ -1,7 +1,9 @@
 """Which watches an event concerns, and when a watched value crosses. Pure: the rule beside the detect stage."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from streams.event import Event, derived_id
 from streams.filter import RANGES, field_getter, is_number, is_scalar, scalar_key
@@ -32,50 +34,81 @@ def judge_origin(forwarded: Edge | None, origin_offset: int, offset: int) -> Edg
     return Edge(offset=offset, origin_offset=origin_offset)
 
 
-class Watched(NamedTuple):
-    """A watch, ready to be judged: the comparison, the threshold, and what its state keys are made of."""
+class Watched(msgspec.Struct):
+    """A watch, ready to be judged: the comparison, the threshold, and what its state keys are made of.
+
+    `key` and `place` remember the last event's key and the state key that followed: mostly a watch is always fed by one key.
+    """
 
     watch: Watch
     compare: Callable[[Any, Any], bool]
     threshold: float
     state_suffix: bytes
     by_subject: bool
+    key: bytes = b""
+    place: bytes = b""
+
+    def concerns(self, event: Event) -> bool:
+        """Whether this event may move the watch: it is of its workspace, and itself no crossing that a feed sent."""
+        workspace = event.workspace
+        return (not workspace or workspace == self.watch.workspace) and not event.type.endswith((ABOVE, BELOW))
+
+    def find_place(self, event: Event, key: bytes) -> bytes:
+        """The state key of the watched value: it begins with the event's key, so that it lives where the event lies."""
+        if self.by_subject and event.subject:
+            return key + self.state_suffix + b"\x1f" + event.subject.encode()
+        self.key, self.place = (b"", b"") if self.by_subject else (key, key + self.state_suffix)
+        return key + self.state_suffix
 
 
-Chosen = dict[str, Watched]
-"""The watches of one value, by id."""
-Find = Callable[[dict[str, Any]], tuple[Any, Chosen] | None]
-"""Looks into a payload: the number found there and its watches, None when there is nothing to watch."""
+Chosen = Sequence[Watched]
+"""The watches of one value."""
+Find = Callable[[dict[str, Any]], tuple[Any, Chosen]]
+"""Looks into a payload: the number found there and its watches, none when there is nothing to watch."""
 
 
 class Look(NamedTuple):
-    """One way to look at a source's events. `by_choice` holds the watches by the values that choose what is watched."""
+    """One way to look into a source's payloads.
 
+    In the common shape a top-level text chooses a top-level number, such as a price by its symbol: then `name` and `chooser`
+    are those fields, and the detector looks itself; otherwise, or when they are not there, it asks `find`.
+    """
+
+    name: str | None
+    chooser: str | None
+    by_choice: Mapping[object, Chosen]
     find: Find
-    by_choice: dict[object, Chosen]
+
+
+Paths = tuple[Path, ...]
+"""What a look reads: the field that is watched, and those that choose what is."""
 
 
 class Watches:
     """The watches of all enabled triggers, indexed by source, field, and the values that choose what is watched."""
 
     def __init__(self) -> None:
+        self.looks: dict[str, tuple[Look, ...]] = {}
+        """The ways to look at each source's events."""
         self._users: dict[str, int] = {}
-        self._looks: dict[str, dict[tuple[Path, ...], Look]] = {}
+        self._by_choice: dict[str, dict[Paths, dict[object, list[Watched]]]] = {}
 
     def __len__(self) -> int:
         return len(self._users)
 
     def add(self, watch: Watch) -> None:
         """One more trigger uses this watch."""
-        self._users[watch.id] = self._users.get(watch.id, 0) + 1
+        users = self._users[watch.id] = self._users.get(watch.id, 0) + 1
+        if users > 1:
+            return
         paths, choice = _filed_under(watch)
-        looks = self._looks.setdefault(watch.source, {})
-        if paths not in looks:
-            by_choice: dict[object, Chosen] = {}
-            looks[paths] = Look(_compile_find(paths, by_choice), by_choice)
+        by_paths = self._by_choice.setdefault(watch.source, {})
+        if paths not in by_paths:
+            by_paths[paths] = {}
+            self._look_again(watch.source)
         suffix = b"\x1f" + watch.id.encode()
         watched = Watched(watch, RANGES[watch.operator], watch.threshold, suffix, not watch.chosen_by)
-        looks[paths].by_choice.setdefault(choice, {})[watch.id] = watched
+        by_paths[paths].setdefault(choice, []).append(watched)
 
     def remove(self, watch: Watch) -> None:
         """One trigger less uses it; nobody watches when it was the last."""
@@ -84,50 +117,35 @@ class Watches:
             return
         del self._users[watch.id]
         paths, choice = _filed_under(watch)
-        looks = self._looks[watch.source]
-        chosen = looks[paths].by_choice
-        del chosen[choice][watch.id]
-        if not chosen[choice]:
-            del chosen[choice]
+        by_paths = self._by_choice[watch.source]
+        chosen = by_paths[paths][choice]
+        del chosen[[watched.watch.id for watched in chosen].index(watch.id)]
         if not chosen:
-            del looks[paths]
-        if not looks:
-            del self._looks[watch.source]
+            del by_paths[paths][choice]
+        if not by_paths[paths]:
+            del by_paths[paths]
+            self._look_again(watch.source)
 
-    def concerned(self, event: Event) -> Sequence[tuple[Any, Iterable[Watched]]]:
-        """Each number this event gives to somebody who watches, with those watches."""
-        looks = self._looks.get(event.source)
-        payload = event.payload
-        if looks is None or payload.__class__ is not dict or event.type.endswith((ABOVE, BELOW)):
-            return ()
-        found = [(pair[0], pair[1].values()) for look in looks.values() if (pair := look.find(payload)) is not None]
-        if event.workspace:
-            return [(value, [one for one in chosen if one.watch.workspace == event.workspace]) for value, chosen in found]
-        return found
+    def _look_again(self, source: str) -> None:
+        by_paths = self._by_choice[source]
+        self.looks[source] = tuple(_compile_look(paths, by_choice) for paths, by_choice in by_paths.items())
+        if not by_paths:
+            del self.looks[source], self._by_choice[source]
 
 
-def _compile_find(paths: tuple[Path, ...], by_choice: dict[object, Chosen]) -> Find:
+def _compile_look(paths: Paths, by_choice: Mapping[object, Chosen]) -> Look:
     field, *choosers = map(field_getter, paths)
 
-    def find(payload: dict[str, Any]) -> tuple[Any, Chosen] | None:
+    def find(payload: dict[str, Any]) -> tuple[Any, Chosen]:
         value = field(payload)
         if not is_number(value):
-            return None
-        watched = by_choice.get(_choice([choose(payload) for choose in choosers]))
-        return None if watched is None else (value, watched)
+            return None, ()
+        return value, by_choice.get(_choice([choose(payload) for choose in choosers]), ())
 
     if [len(path) for path in paths] != [1, 1]:
-        return find
-    (name,), (chooser,) = paths  # the common shape, such as a price chosen by its symbol: no lists, no calls
-
-    def find_by_one_text(payload: dict[str, Any]) -> tuple[Any, Chosen] | None:
-        value, chosen = payload.get(name), payload.get(chooser)
-        if chosen.__class__ is not str or (value.__class__ is not float and value.__class__ is not int):
-            return find(payload)
-        watched = by_choice.get(chosen)
-        return None if watched is None else (value, watched)
-
-    return find_by_one_text
+        return Look(None, None, by_choice, find)
+    (name,), (chooser,) = paths
+    return Look(name, chooser, by_choice, find)
 
 
 def _choice(values: list[Any]) -> object:
@@ -140,13 +158,6 @@ def _choice(values: list[Any]) -> object:
 def _filed_under(watch: Watch) -> tuple[tuple[Path, ...], object]:
     paths = (watch.field, *(path for path, _ in watch.chosen_by))
     return paths, _choice([value for _, value in watch.chosen_by])
-
-
-def edge_key(watched: Watched, event: Event, key: bytes) -> bytes:
-    """The state key of a watched value: it begins with the event's key, so that it lives where the event lies."""
-    if watched.by_subject and event.subject:
-        return key + watched.state_suffix + b"\x1f" + event.subject.encode()
-    return key + watched.state_suffix
 
 
 def judge_edge(edge: Edge | None, across: bool, offset: int) -> tuple[Edge | None, bool]:
@@ -164,9 +175,10 @@ def judge_edge(edge: Edge | None, across: bool, offset: int) -> tuple[Edge | Non
 
 def crossing_event(watch: Watch, cause: Event, value: float) -> Event:
     """The event that tells of a crossing; its id follows from the watch and the event that crossed."""
-    payload: dict[str, Any] = {}
-    for path, chosen in (*watch.chosen_by, (("threshold",), watch.threshold), (watch.field, value)):
+    payload: dict[str, Any] = {"threshold": watch.threshold}
+    for path, chosen in watch.chosen_by:
         _put(payload, path, chosen)
+    _put(payload, watch.field, value)
     return Event(
         source=watch.source,
         type=watch.event_type,

@@ -8,7 +8,17 @@ from typing import NamedTuple
 
 from streams.engine.batch import Batch, Record
 from streams.errors import InvalidEvent
-from streams.event import ORIGIN_HEADER, RESERVED_SOURCES, Event, derived_id, event_key, is_signed, read_event
+from streams.event import (
+    ORIGIN_HEADER,
+    RESERVED_SOURCES,
+    UNDECODABLE,
+    Event,
+    decode_event,
+    derived_id,
+    event_key,
+    is_signed,
+    read_event,
+)
 from streams.rows import Rows
 from streams.settings import Settings
 from streams.topics import EVENTS, partition_of
@@ -25,8 +35,13 @@ class Reading(NamedTuple):
     misplaced: list[tuple[Record, bytes, int]]
 
 
+Names = tuple[str, str, str | None, str | None]
+"""An event's source, type, subject and partition key: what its place follows from."""
+Place = tuple[bytes, int]
+"""An event's key, and the partition that is its own."""
+
 PLACES = 200_000
-"""Keys and partitions remembered by what they follow from; when there are more, they are worked out anew."""
+"""Places remembered by names that were checked; when there are more, they are worked out anew."""
 
 
 class Reader:
@@ -38,7 +53,7 @@ class Reader:
         self._events_topic = EVENTS.full_name(settings)
         self._signing_key = settings.signing_key.get_secret_value().encode()
         self._spread = rows.spread_sources
-        self._places: dict[tuple[str, str | None, str | None], tuple[bytes, int]] = {}
+        self._places: dict[Names, Place] = {}
 
     def read(self, batch: Batch) -> Reading:
         """What the batch says. Its events may still lack ids; see `identify`."""
@@ -49,32 +64,44 @@ class Reader:
 
     def _read_events(self, batch: Batch) -> Reading:
         reading = Reading([], [], [])
-        judge = reading.events.append
-        spread, here = self._rows.spread_sources, batch.partition
+        judge, here = reading.events.append, batch.partition
+        places = self._known_places()
+        for record in batch.records:
+            # One lookup tells of names seen before that they are valid, whose key they make and where that lies.
+            try:
+                event = decode_event(record.value or b"")
+                place = places.get((event.source, event.type, event.subject, event.partitionkey))
+            except UNDECODABLE:
+                place = None
+            if place is None or event.specversion:
+                try:
+                    event, place = self._look_closely(record)
+                except InvalidEvent as error:
+                    reading.unreadable.append((record, str(error)))
+                    continue
+            key, partition = place
+            if partition == here or _header(record, ORIGIN_HEADER):
+                judge((record, event, key))
+            else:
+                reading.misplaced.append((record, key, partition))
+        return reading
+
+    def _known_places(self) -> dict[Names, Place]:
+        spread = self._rows.spread_sources
         if spread is not self._spread or len(self._places) > PLACES:
             self._spread, self._places = spread, {}
-        places = self._places
-        for record in batch.records:
-            try:
-                event = read_event(record.value)
-            except InvalidEvent as error:
-                reading.unreadable.append((record, str(error)))
-                continue
-            if event.source in RESERVED_SOURCES and not self._is_ours(record):
-                reason = f"source: {event.source} is reserved; publish under a name of your own"
-                reading.unreadable.append((record, reason))
-                continue
-            name = event.source, event.subject, event.partitionkey
-            place = places.get(name)
-            if place is None:
-                key = event_key(event, spread)
-                place = places[name] = key, partition_of(key, self._partitions)
-            key, partition = place
-            if partition != here and not _header(record, ORIGIN_HEADER):
-                reading.misplaced.append((record, key, partition))
-            else:
-                judge((record, event, key))
-        return reading
+        return self._places
+
+    def _look_closely(self, record: Record) -> tuple[Event, Place]:
+        """The event and its place, everything checked. Raises InvalidEvent."""
+        event = read_event(record.value)
+        key = event_key(event, self._spread)
+        place = key, partition_of(key, self._partitions)
+        if event.source not in RESERVED_SOURCES:
+            self._places[event.source, event.type, event.subject, event.partitionkey] = place
+        elif not self._is_ours(record):
+            raise InvalidEvent("source", f"{event.source} is reserved; publish under a name of your own")
+        return event, place
 
     def _read_crossings(self, batch: Batch) -> Reading:
         # Ours, and lying where the events lay that crossed.

@@ -13,6 +13,7 @@ from faust.types import TP, ConsumerMessage
 from mode.utils.futures import notify
 
 from streams.engine.batch import Batch, Record
+from streams.engine.parsing import records_from, take_whole
 
 FETCH_WAIT_MS = 10
 """How long the broker may hold a fetch for which it has nothing. A consumer has one fetch at a time under way per
@@ -76,7 +77,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
                 if consumer._closed or fetcher._closed:
                     raise ConsumerStoppedError
                 if not fetcher._subscriptions.reassignment_in_progress:
-                    fetched.update(await self._drain(fetcher, self._wanted(active_partitions), max_records))
+                    fetched.update(await self._drain(fetcher, self._wanted(active_partitions)))
                     if fetched:
                         break
                 remaining = deadline - time.monotonic()
@@ -100,7 +101,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         return wanted
 
     @staticmethod
-    async def _drain(fetcher: Any, wanted: set[TP], max_records: int | None) -> dict[TP, Drained]:
+    async def _drain(fetcher: Any, wanted: set[TP]) -> dict[TP, Drained]:
         subscription = fetcher._subscriptions.subscription
         partitions = subscription.assignment if subscription is not None else None
         if not wanted or partitions is None:
@@ -109,15 +110,17 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         for tp, result in fetcher._records.items():
             records = getattr(result, "_partition_records", None)
             if records is not None:
-                # aiokafka copies each record from its C parser into a dataclass, which costs more than decoding it. The
-                # C record has all that stages read.
-                records._consumer_record = _as_parsed
+                take_whole(records)
                 state = partitions.state_value(tp) if tp in wanted else None
                 if state is not None and state._position == records.next_fetch_offset:
                     before[tp] = records.next_fetch_offset
-        read = await fetcher.fetched_records(wanted, timeout=0, max_records=max_records)
+        read = await fetcher.fetched_records(wanted, timeout=0)
         after = {tp: partitions.state_value(tp).position for tp in before}
-        return {tp: Drained(read.get(tp, []), first, after[tp] - 1) for tp, first in before.items() if after[tp] > first}
+        return {
+            tp: Drained(records_from(read.get(tp, []), first), first, after[tp] - 1)
+            for tp, first in before.items()
+            if after[tp] > first
+        }
 
     def _outdated(self, epoch: int) -> bool:
         return self._seeking or epoch != self.epoch or not self.consumer.flow_active
@@ -145,10 +148,6 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         finally:
             self.epoch += 1
             self._seeking = False
-
-
-def _as_parsed(_tp: object, record: Record) -> Record:
-    return record
 
 
 class NoReadOffsets(dict[TP, int | None]):

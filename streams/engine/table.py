@@ -107,6 +107,8 @@ class StateTable(Table, Generic[S]):  # type: ignore[misc]  # faust ships no com
         )
         app.tables.add(self)
 
+    __hash__ = object.__hash__  # Faust's own does the same, in Python, for every key that is remembered
+
     def _new_store(self) -> PartitionStore[S]:
         return PartitionStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 

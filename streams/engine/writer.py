@@ -20,12 +20,8 @@ Place = tuple[str, int]
 """A topic's full name and a partition."""
 
 
-class Output(NamedTuple):
-    """One record to write."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
+Output = tuple[bytes | None, bytes | None, Headers]
+"""One record to write: its key, its value and its headers."""
 
 
 class Written(NamedTuple):
@@ -46,7 +42,7 @@ class Outputs:
 
     def add(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         """One more record."""
-        self.records[topic, partition].append(Output(key, value, headers))
+        self.records[topic, partition].append((key, value, headers))
 
 
 class Writer:
@@ -164,8 +160,8 @@ class Lane:
         endings = []
         count = 0
         while self._queue:
-            record, put, last = self._queue[0]
-            if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
+            (key, value, headers), put, last = self._queue[0]
+            if batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
                 break
             self._queue.popleft()
             if put is not None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streams.crossing import Edge, Watches, crossing_event, edge_key, judge_edge, judge_origin
+from streams.crossing import Edge, Watches, crossing_event, judge_edge, judge_origin
 from streams.errors import InvalidTrigger
 from streams.event import Event
 from streams.filter import RANGES, parse_filter
@@ -67,8 +67,9 @@ def test_an_event_concerns_exactly_the_watches_that_choose_its_value() -> None:
     watches.add(other)
 
     def concerned(**event: Any) -> list[str]:
-        found = watches.concerned(Event(**{"source": "stocks", "type": "price", **event}))
-        return [one.watch.id for _, chosen in found for one in chosen]
+        judged = Event(**{"source": "stocks", "type": "price", **event})
+        found = [look.find(judged.payload)[1] for look in watches.looks.get(judged.source, ())]
+        return [one.watch.id for chosen in found for one in chosen if one.concerns(judged)]
 
     assert concerned(payload={"symbol": "AAPL", "price": 3}) == [apple.id]
     assert concerned(payload={"symbol": "AAPL", "price": "3"}) == []
@@ -81,13 +82,12 @@ def test_an_event_concerns_exactly_the_watches_that_choose_its_value() -> None:
 def test_a_watch_is_gone_with_its_last_trigger() -> None:
     """Two triggers that ask the same share a watch; it goes with the second."""
     watches = Watches()
-    event = Event(source="stocks", type="price", payload={"symbol": "AAPL", "price": 3})
     for _ in range(2):
         watches.add(watch(symbol="AAPL"))
     watches.remove(watch(symbol="AAPL"))
-    assert len(list(watches.concerned(event))) == 1
+    assert len(watches.looks["stocks"][0].find({"symbol": "AAPL", "price": 3})[1]) == 1
     watches.remove(watch(symbol="AAPL"))
-    assert list(watches.concerned(event)) == []
+    assert watches.looks == {}
     assert len(watches) == 0
 
 
@@ -109,8 +109,9 @@ def test_state_lives_with_its_event() -> None:
         watches = Watches()
         watches.add(watched)
         event = Event(source="stocks", type="price", subject="s-1", payload={"symbol": "AAPL", "price": 3})
-        ((_, (found,)),) = watches.concerned(event)
-        return edge_key(found, event, b"stocks")
+        (look,) = watches.looks["stocks"]
+        _, (found,) = look.find(event.payload)
+        return found.find_place(event, b"stocks")
 
     assert place(watch()).startswith(b"stocks\x1f")
     assert place(watch()).endswith(b"\x1fs-1")

@@ -55,8 +55,12 @@ async def test_fetch_wait_and_isolation_can_be_set_before_the_start() -> None:
 
 
 def test_parsed_records_have_what_stages_read() -> None:
-    """The C parser's record is used as it is, in place of the dataclass `_consumer_record` would make of it."""
-    assert "self._consumer_record(tp, record)" in inspect.getsource(PartitionRecords._unpack_records)
+    """The C parser's records are used as they are, a record batch at a time where aiokafka's reader takes one by one."""
+    source = inspect.getsource(PartitionRecords._unpack_records)
+    assert "records = self._records\n" in source
+    assert "for record in next_batch:" in source
+    assert "if record.offset < self.next_fetch_offset:" in source
+    assert "self._consumer_record(tp, record)" in source
     builder = DefaultRecordBatchBuilder(2, 0, 0, 0, 0, 0, 1000)
     builder.append(0, timestamp=7, key=b"k", value=b"v", headers=[("h", b"1")])
     records = MemoryRecords(bytes(builder.build()))
