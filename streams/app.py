@@ -68,6 +68,9 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete type
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
 
+    def _create_directories(self) -> None:
+        """None: states lie where their stores put them, and Faust's directories would stay empty wherever it was started."""
+
 
 def build_app(settings: Settings) -> BatchApp:
     """The Faust app, without agents. It makes no topics: `touchline topics create` has."""

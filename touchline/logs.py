@@ -8,6 +8,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from streams.settings import Settings
+from touchline.repeats import Repeats
 
 HEARD = ("touchline", "uvicorn.error")
 """Loggers that are heard from the chosen level on: our own, and the server's word on where it listens. Of all other
@@ -28,6 +29,7 @@ def configure_logs(settings: Settings, level: int) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Repeats())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],

@@ -32,7 +32,7 @@ def test_the_versions_are_those_the_engine_was_read_against() -> None:
         (SubscriptionState, ["reassignment_in_progress", "fetch_context"]),
         (Table, ["_new_store"]),
         (Store, ["apply_changelog_batch", "on_recovery_completed"]),
-        (faust.App, ["_new_transport"]),
+        (faust.App, ["_new_transport", "_create_directories"]),
     ],
 )  # fmt: skip
 def test_what_the_engine_overrides_or_calls_is_there(owner: type, names: list[str]) -> None:
