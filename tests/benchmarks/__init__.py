@@ -6,7 +6,8 @@ Everything runs on this machine, on the embedded stack, whatever the environment
 - `match.py`: detect and match together, with 1, 1,000 and 100,000 triggers;
 - `latency.py`: from an event's POST to its inject, through a whole installation;
 - `ingest.py`: requests a second at the door;
-- `restart.py`: how long a worker with restored state takes to work again.
+- `restart.py`: how long a worker with restored state takes to work again;
+- a soak: the memory of a worker that is fed at half of its rate for ten minutes.
 
 How an engine is measured stands in `race.py`, what it is given in `feed.py`.
 """

@@ -20,7 +20,18 @@ from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.machine import conditions, this_machine
 from tests.benchmarks.picture import picture
 from tests.benchmarks.report import page, targets
-from tests.benchmarks.results import Detect, Ingest, Latency, Match, MatchSize, Restart, Results, read_results, write_results
+from tests.benchmarks.results import (
+    Detect,
+    Ingest,
+    Latency,
+    Match,
+    MatchSize,
+    Restart,
+    Results,
+    Soak,
+    read_results,
+    write_results,
+)
 from tests.benchmarks.track import Track, opened
 from tests.benchmarks.triggers import crossing_triggers, mixed_triggers
 from tests.benchmarks.whole import Hub, whole_installation
@@ -39,14 +50,16 @@ class Part(StrEnum):
     LATENCY = "latency"
     INGEST = "ingest"
     RESTART = "restart"
+    SOAK = "soak"
 
 
 class Bench:
     """One run: its sizes, and what it found so far."""
 
-    def __init__(self, results: Results, records: int, rounds: int, seconds: int, keys: int) -> None:
+    def __init__(self, results: Results, records: int, rounds: int, seconds: int, keys: int, soak_minutes: float) -> None:
         self.results = results
         self.records, self.rounds, self.seconds, self.keys = records, rounds, seconds, keys
+        self.soak_minutes = soak_minutes
 
     async def detect(self, scratch: Path) -> None:
         """Every engine, round by round, so that what else the machine does meets all of them."""
@@ -102,6 +115,15 @@ class Bench:
         figures: dict[str, Any] = await import_module("tests.benchmarks.restart").measure_restart(self.keys)
         self.results.restart = Restart(found, figures)
 
+    async def soak(self, scratch: Path) -> None:
+        """A worker at half of its rate, for long."""
+        found = conditions()
+        memory_mib: list[float] = []
+        async with opened(scratch, min(self.records, 2_000_000), say) as track:
+            await track.prepare(crossing_triggers())
+            per_second, lag_records = await track.soak(self.soak_minutes * 60, memory_mib)
+        self.results.soak = Soak(found, self.soak_minutes, per_second, memory_mib, lag_records)
+
 
 def say(line: str) -> None:
     """One line of progress."""
@@ -116,12 +138,13 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Laps of each engine; tables show the median.")] = 1,
     seconds: Annotated[int, typer.Option(min=5, help="Length of each latency pace and each ingest measurement.")] = 20,
     keys: Annotated[int, typer.Option(min=1, help="Watched keys that a restart restores.")] = 1_000_000,
+    soak_minutes: Annotated[float, typer.Option(min=0.2, help="How long a worker is fed while its memory is watched.")] = 10,
     results: Annotated[Path, typer.Option(help="Where results go; the day's other parts are kept.")] = RESULTS,
 ) -> None:
     """Measure everything, or some parts, and write today's results."""
     name = results / datetime.now(UTC).strftime("%Y-%m-%d")
     found = read_results(name.with_suffix(".json"), this_machine())
-    bench = Bench(found, records, rounds, seconds, keys)
+    bench = Bench(found, records, rounds, seconds, keys, soak_minutes)
     with stopped_by_signals():
         for part in only or list(Part):
             say(part)

@@ -46,6 +46,12 @@ class Broker:
         ends: dict[TopicPartition, int] = await self._watcher.end_offsets(partitions)
         return ends
 
+    async def lag(self, group: str, topic: str) -> int:
+        """How many records of a topic a consumer group has not committed."""
+        async with self._admin() as admin:
+            committed = await admin.list_consumer_group_offsets(group)
+        return sum(end - committed[tp].offset if tp in committed else end for tp, end in (await self.ends(topic)).items())
+
     async def read(self, topic: str, since: dict[TopicPartition, int]) -> AsyncIterator[Any]:
         """Every record of a topic from these offsets to its end, in each partition's order."""
         ends = await self.ends(topic)

@@ -1,6 +1,9 @@
 """The data all engines get: prices of many symbols, in an order that is the same in every run, and the truth about them."""
 
+import asyncio
+import math
 import random
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -67,13 +70,17 @@ def value_of(tick: Tick) -> bytes:
     ).encode()
 
 
-async def fill(bootstrap_servers: str, topic: str, count: int) -> None:
-    """Write the first `count` prices to a topic, keyed source/symbol, where Kafka's own partitioner puts that key."""
+async def fill(bootstrap_servers: str, topic: str, count: int, per_second: float = math.inf) -> None:
+    """Write the first `count` prices to a topic, keyed source/symbol, where Kafka's own partitioner puts that key.
+
+    Not faster than `per_second`; by default as fast as it goes.
+    """
+    began = time.monotonic()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", max_batch_size=SOURCE_BATCH_BYTES)
     await producer.start()
     places: dict[str, tuple[bytes, int]] = {}
     batches: list[Any] = [producer.create_batch() for _ in range(PARTITIONS)]
-    for tick in ticks(count):
+    for number, tick in enumerate(ticks(count)):
         place = places.get(tick.symbol)
         if place is None:
             key = f"{SOURCE}/{tick.symbol}".encode()
@@ -82,6 +89,7 @@ async def fill(bootstrap_servers: str, topic: str, count: int) -> None:
         value = value_of(tick)
         if batches[partition].append(timestamp=None, key=key, value=value) is None:
             await producer.send_batch(batches[partition], topic, partition=partition)
+            await asyncio.sleep(began + number / per_second - time.monotonic())  # at once when that is past
             batches[partition] = producer.create_batch()
             batches[partition].append(timestamp=None, key=key, value=value)
     for partition, batch in enumerate(batches):

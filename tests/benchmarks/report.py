@@ -6,10 +6,12 @@ from tests.benchmarks.engines.garage import BARE_LOOP, KAFKA_STREAMS, PLAIN_FAUS
 from tests.benchmarks.feed import SYMBOLS
 from tests.benchmarks.machine import Conditions
 from tests.benchmarks.race import Lap
-from tests.benchmarks.results import Detect, Ingest, Latency, Match, Pace, Restart, Results, middle
+from tests.benchmarks.results import Detect, Ingest, Latency, Match, Pace, Restart, Results, Soak, middle
 
 PROMISED_RECORDS = 5_000_000
 """What the ratios are promised for: so many that a JVM is warm."""
+FLAT = 1.05
+"""Memory that grows by less over the run is flat: it moves that much with the allocator's moods."""
 ENGINES = (
     "By the median of its laps. "
     "Ratios are to the bare loop. Every engine is a process of its own, beside the broker on the same machine; its output was "
@@ -30,6 +32,8 @@ def page(results: Results, picture: str) -> str:
         parts.append(_ingest(results.ingest))
     if results.restart:
         parts.append(_restart(results.restart))
+    if results.soak:
+        parts.append(_soak(results.soak))
     return "\n".join([*parts, _machine(results)])
 
 
@@ -83,6 +87,10 @@ def targets(results: Results) -> Iterable[tuple[str, str, float, bool]]:
             if pace.events_per_second == 1_000:
                 yield "POST to inject at 1,000 events/s, p50, ms", "≤ 25", pace.inject_p50_ms, pace.inject_p50_ms <= 25
                 yield "POST to inject at 1,000 events/s, p99, ms", "≤ 100", pace.inject_p99_ms, pace.inject_p99_ms <= 100
+
+    if results.soak:
+        what = f"memory of a worker, the end of {results.soak.minutes:g} minutes to their beginning"
+        yield what, f"≤ {FLAT}", results.soak.growth, results.soak.growth <= FLAT
 
 
 def _detect(detect: Detect) -> str:
@@ -176,6 +184,18 @@ def _restart(restart: Restart) -> str:
         for name, value in restart.figures.items()
     ]
     return "## Restart\n\n" + _table(("what", "measured"), rows) + _when(restart.conditions)
+
+
+def _soak(soak: Soak) -> str:
+    step = max(1, len(soak.memory_mib) // 10)
+    rows = [(f"{number / len(soak.memory_mib) * soak.minutes:.1f}", f"{soak.memory_mib[number]:,.0f}")
+            for number in range(0, len(soak.memory_mib), step)]  # fmt: skip
+    told = (
+        f"Detect and match in one worker, fed {soak.events_per_second:,.0f} prices a second, half of what it did in a lap just "
+        f"before, for {soak.minutes:g} minutes; {soak.lag_records:,} lay unread when the feed ended. "
+        f"The last fifth's median is {soak.growth:.3f} of the second fifth's.\n\n"
+    )
+    return "## Memory of a worker\n\n" + told + _table(("minute", "resident, MiB"), rows) + _when(soak.conditions)
 
 
 def _machine(results: Results) -> str:

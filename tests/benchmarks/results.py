@@ -1,7 +1,7 @@
 """What a run of the benchmarks found, part by part; kept as JSON so that a part can be measured again alone."""
 
 from pathlib import Path
-from statistics import median_low
+from statistics import median, median_low
 from typing import Any
 
 import msgspec
@@ -89,6 +89,25 @@ class Restart(msgspec.Struct):
     figures: dict[str, Any]
 
 
+class Soak(msgspec.Struct):
+    """A worker fed at half of the rate it reached just before: its resident memory, sampled evenly over the time.
+
+    `lag_records` is what lay unread on `events` when the feed ended.
+    """
+
+    conditions: Conditions
+    minutes: float
+    events_per_second: float
+    memory_mib: list[float]
+    lag_records: int
+
+    @property
+    def growth(self) -> float:
+        """The last fifth's median to the second fifth's; the first fifth is still filling its buffers."""
+        fifth = len(self.memory_mib) // 5
+        return median(self.memory_mib[-fifth:]) / median(self.memory_mib[fifth : 2 * fifth])
+
+
 class Results(msgspec.Struct, omit_defaults=True):
     """One day's results on one machine. A part is missing when it was not measured."""
 
@@ -98,6 +117,7 @@ class Results(msgspec.Struct, omit_defaults=True):
     latency: Latency | None = None
     ingest: Ingest | None = None
     restart: Restart | None = None
+    soak: Soak | None = None
 
 
 def read_results(path: Path, machine: Machine) -> Results:

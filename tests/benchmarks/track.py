@@ -1,14 +1,18 @@
 """The track: an embedded broker, the data on it, and laps of every engine with topics of their own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
+import psutil
+
 from connectors.kafka.topics import create_topics
 from streams.topics import CROSSINGS, EVENTS, FIRINGS
 from streams.trigger import Trigger
+from tests.acceptance.installation import command_environment
 from tests.benchmarks.broker import Broker
 from tests.benchmarks.engines.garage import Entry, engine, touchline_engine
 from tests.benchmarks.engines.lap_settings import LapSettings
@@ -16,10 +20,13 @@ from tests.benchmarks.feed import PARTITIONS, crossings, fill
 from tests.benchmarks.race import Course, Engine, Lap, run_lap
 from tests.benchmarks.triggers import firings, write_rows
 from tests.benchmarks.truth import check_crossings, check_firings
+from touchline.stack.guardian import start_guarded
 from touchline.stack.kafka import EmbeddedKafka
 
 Say = Callable[[str], None]
 PREFIX = "bench."
+SAMPLE_SECONDS = 2.0
+"""How often a worker's memory is looked at while it is fed."""
 truth_of = cache(crossings)
 
 
@@ -65,6 +72,33 @@ class Track:
         output = PREFIX + FIRINGS.name
         course = Course(output, truth.total(), self.records, lambda broker, since: check_firings(truth, broker, output, since))
         return await self._touchline(course, "detect", "match"), truth.total()
+
+    async def soak(self, seconds: float, memory_mib: list[float]) -> tuple[float, int]:
+        """Feed detect and match half of what they just did, for so long, and sample the worker's memory into `memory_mib`.
+
+        The rate, and how many records lay unread when the feed ended.
+        """
+        lap, _ = await self.run_match(0)
+        assert not lap.failure, lap.failure
+        per_second = lap.records_per_second / 2
+        events = PREFIX + EVENTS.name
+        await self._broker.empty(events)
+        settings = self._settings(name := f"lap-{next(self._numbers)}")
+        await create_topics(settings)
+        _, command, environment = touchline_engine(settings, "detect", "match")
+        log = self.scratch / f"{name}.log"
+        process = start_guarded(command, environment=command_environment(environment), log_path=log)
+        try:
+            feed = asyncio.create_task(fill(self._broker.bootstrap_servers, events, int(per_second * seconds), per_second))
+            watched = psutil.Process(process.pid)
+            while not feed.done():
+                assert process.poll() is None, log.read_text()[-2_000:]
+                memory_mib.append(watched.memory_info().rss / 2**20)
+                await asyncio.wait([feed], timeout=SAMPLE_SECONDS)
+            await feed
+            return per_second, await self._broker.lag(settings.group, events)
+        finally:
+            await asyncio.to_thread(process.stop)
 
     async def _touchline(self, course: Course, *stages: str) -> Lap:
         name = f"lap-{next(self._numbers)}"
