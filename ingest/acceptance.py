@@ -46,3 +46,8 @@ def given_id(value: str | None) -> str:
     if not value:
         raise InvalidEvent("id", "is empty; leave it out to be given one, or send a text of 1 to 256 characters")
     return check_name("id", value)
+
+
+def given_workspace(value: object) -> str:
+    """A workspace that was sent: empty when there was none. Raises InvalidEvent for one that cannot be."""
+    return "" if value is None else check_name("workspace", value)

@@ -5,7 +5,22 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from ingest import events, executions, fire, health, hubs, metrics, problems, sources, triggers
+from ingest import (
+    chmp,
+    drafts,
+    events,
+    executions,
+    fire,
+    health,
+    hubs,
+    keys,
+    metrics,
+    problems,
+    sources,
+    triggers,
+    why,
+    workspaces,
+)
 from ingest.connections import Connections
 from streams.settings import Settings
 
@@ -26,6 +41,6 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="touchline", lifespan=lifespan, redirect_slashes=False)
     problems.install(app)
-    for room in (events, fire, triggers, hubs, sources, executions, health, metrics):
+    for room in (events, fire, triggers, drafts, chmp, why, hubs, sources, executions, keys, workspaces, health, metrics):
         app.include_router(room.router)
     return app

@@ -2,7 +2,7 @@
 
 Source: CloudEvents 1.0.2, "HTTP Protocol Binding" and "JSON Event Format". The `cloudevents` library takes the binding
 apart and judges the attributes; JSON is read by our own strict reader, since the library's takes NaN and wrong types.
-Extensions other than `partitionkey` and `lineage` are accepted and not kept.
+Extensions other than `partitionkey`, `lineage` and `workspace` are accepted and not kept.
 """
 
 import base64
@@ -17,7 +17,7 @@ from cloudevents.core.exceptions import CloudEventValidationError
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from ingest.acceptance import given_id
+from ingest.acceptance import given_id, given_workspace
 from ingest.body import unsupported
 from ingest.json_text import check_time, decode, decode_any, decode_object
 from streams.errors import InvalidEvent, InvalidInput
@@ -99,6 +99,7 @@ def _to_event(attributes: dict[str, Any], data: Any) -> Event:
         subject=attributes.get("subject"),
         time=attributes.get("time"),
         lineage=_to_lineage(lineage),
+        workspace=given_workspace(attributes.get("workspace")),
         partitionkey=attributes.get("partitionkey"),
     )
 

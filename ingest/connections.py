@@ -138,7 +138,7 @@ async def _end(part: _Part) -> None:
         log.warning("part_not_ended", part=type(part).__name__, error=repr(error))
 
 
-def connections(request: Request) -> Connections:
+async def connections(request: Request) -> Connections:  # a plain function would be sent to a thread at every request
     """The application's connections, for a route to ask for."""
     found: Connections = request.app.state.connections
     return found

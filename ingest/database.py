@@ -37,18 +37,18 @@ class Database:
     """The pool. Every connection sees the installation's schema first, and `jsonb` as Python values."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._pool: asyncpg.Pool | None = None
 
     async def start(self) -> None:
         """Make the pool; it opens connections as they are asked for."""
         self._pool = await asyncpg.create_pool(
-            self._settings.database_url,
+            self.settings.database_url,
             min_size=0,
             max_size=CONNECTIONS,
             timeout=CONNECT_TIMEOUT_SECONDS,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
-            server_settings={"search_path": f'"{self._settings.database_schema}"', "application_name": "touchline-ingest"},
+            server_settings={"search_path": f'"{self.settings.database_schema}"', "application_name": "touchline-ingest"},
             init=_know_jsonb,
         )
 
@@ -80,8 +80,16 @@ class Database:
 
 async def _know_jsonb(connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]") -> None:
     await connection.set_type_codec(
-        "jsonb", encoder=lambda value: msgspec.json.encode(value).decode(), decoder=msgspec.json.decode, schema="pg_catalog"
+        "jsonb", encoder=lambda value: msgspec.json.encode(value).decode(), decoder=_read_jsonb, schema="pg_catalog"
     )
+
+
+def _read_jsonb(text: str) -> Any:
+    """The value, or its text as it is when no JSON reader holds it: Postgres keeps 1e4000 and 5,000 levels that SQL wrote."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
 
 
 async def transaction_id(connection: "PoolConnectionProxy[asyncpg.Record]") -> int:

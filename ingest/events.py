@@ -9,6 +9,10 @@
 | any JSON or text, with `ce-` headers | the data of one CloudEvent in binary mode |
 
 One event may have 1 MiB, a whole batch 8 MiB. In a batch every item is judged and answered on its own.
+
+An event belongs to the workspace of the key it was handed in with, or, where the whole installation calls, to the one it
+names; to `default` otherwise. On the topic the workspace is always written out. An id is one source's and one workspace's
+affair: two workspaces may give the same.
 """
 
 from collections.abc import Callable
@@ -23,6 +27,7 @@ from starlette.responses import Response
 from ingest import cloud_event
 from ingest.acceptance import accepted
 from ingest.answers import answer
+from ingest.authentication import Caller, IngestCaller
 from ingest.body import BATCH_LIMIT_BYTES, EVENT_LIMIT_BYTES, media_type, read_body, too_large, unsupported
 from ingest.connections import Connected, Connections
 from ingest.json_text import decode
@@ -47,12 +52,13 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 @router.post("/api/events/ingest", status_code=HTTPStatus.ACCEPTED)
-async def ingest(request: Request, connections: Connected) -> Response:
+async def ingest(request: Request, connections: Connected, caller: IngestCaller) -> Response:
     """202 once the broker has it: `{"event_id"}` for one event, `{"results": [{"event_id"} or a problem]}` for a batch."""
     metrics = of(request.app)
     try:
         with metrics.accept_seconds.time():
             items, is_batch = await _read(request)
+            items = [_assigned(item, caller) for item in items]
             outcomes = await _accept(connections, items)
     except (TouchlineError, Problem) as error:
         metrics.count(error)
@@ -113,6 +119,16 @@ def _attempt(read: Callable[[Text], Event], text: Text) -> Item:
         return accepted(read(text))
     except (TouchlineError, Problem) as error:
         return error
+
+
+def _assigned(item: Item, caller: Caller) -> Item:
+    """The event in its workspace, or why it may not be there."""
+    if isinstance(item, Event):
+        try:
+            item.workspace = caller.workspace_of({"workspace": item.workspace} if item.workspace else {})
+        except Problem as error:
+            return error
+    return item
 
 
 async def _accept(connections: Connections, items: list[Item]) -> list[str | Exception]:

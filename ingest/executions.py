@@ -1,4 +1,8 @@
-"""The routes of executions: what became of each firing, and the agent's word that one is done or failed."""
+"""The routes of executions: what became of each firing, and the agent's word that one is done or failed.
+
+A caller of one workspace sees its executions alone. Their ids never meet: each follows from a trigger's id, which is one
+workspace's, and from an event's id, which two workspaces may both have given.
+"""
 
 import time
 from http import HTTPStatus
@@ -8,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ingest.answers import answer
+from ingest.authentication import Caller, ExecutionsCaller
 from ingest.body import read_object
 from ingest.connections import Connected, Connections
 from ingest.database import Database
@@ -27,6 +32,9 @@ FIELDS = (
     "execution_id, trigger_id, workspace, event_id, status, hub_id, agent_instance_id, input, output, error, attempts, "
     "lineage, accepted_at, created_at, started_at, finished_at"
 )
+
+_SEEN = "($2::text IS NULL OR workspace = $2)"
+"""What the caller of that workspace (null: every one) sees."""
 
 
 class ExecutionPage(Page):
@@ -49,10 +57,12 @@ class Failure(Body):
 
 @router.get("/v1/triggers/{trigger_id}/executions")
 @router.get("/api/v1/triggers/{trigger_id}/executions")
-async def list_all(trigger_id: str, connections: Connected, page: Annotated[ExecutionPage, Query()]) -> Response:
+async def list_all(
+    trigger_id: str, connections: Connected, caller: ExecutionsCaller, page: Annotated[ExecutionPage, Query()]
+) -> Response:
     """`{"executions": [...], "next_cursor": ...}`, newest first. Those of a deleted trigger stay."""
-    values: list[Any] = [trigger_id]
-    where = "trigger_id = $1"
+    values: list[Any] = [trigger_id, caller.workspace]
+    where = f"trigger_id = $1 AND {_SEEN}"
     if page.status is not None:
         values.append(page.status.value)
         where += f" AND status = ${len(values)}"
@@ -72,30 +82,30 @@ async def list_all(trigger_id: str, connections: Connected, page: Annotated[Exec
 
 @router.get("/v1/triggers/{trigger_id}/executions/{execution_id}")
 @router.get("/api/v1/triggers/{trigger_id}/executions/{execution_id}")
-async def get(trigger_id: str, execution_id: str, connections: Connected) -> Response:
+async def get(trigger_id: str, execution_id: str, connections: Connected, caller: ExecutionsCaller) -> Response:
     """One execution of that trigger."""
-    row = await _find(connections.database, execution_id)
+    row = await _find(connections.database, caller, execution_id)
     if row["trigger_id"] != trigger_id:
         raise _no_execution(execution_id)
     return answer(row)
 
 
 @router.post("/api/v1/executions/{execution_id}/complete")
-async def complete(execution_id: str, request: Request, connections: Connected) -> Response:
+async def complete(execution_id: str, request: Request, connections: Connected, caller: ExecutionsCaller) -> Response:
     """The agent is done: `{"output": ...}`."""
     body = validated(Completion, await read_object(request))
-    return await _end(connections, execution_id, Status.COMPLETED, output=body.output)
+    return await _end(connections, caller, execution_id, Status.COMPLETED, output=body.output)
 
 
 @router.post("/api/v1/executions/{execution_id}/fail")
-async def fail(execution_id: str, request: Request, connections: Connected) -> Response:
+async def fail(execution_id: str, request: Request, connections: Connected, caller: ExecutionsCaller) -> Response:
     """The agent could not do it: `{"error": "why"}`."""
     body = validated(Failure, await read_object(request))
-    return await _end(connections, execution_id, Status.FAILED, error=body.error)
+    return await _end(connections, caller, execution_id, Status.FAILED, error=body.error)
 
 
-async def _end(connections: Connections, execution_id: str, status: Status, **said: Any) -> Response:
-    row = await _find(connections.database, execution_id)
+async def _end(connections: Connections, caller: Caller, execution_id: str, status: Status, **said: Any) -> Response:
+    row = await _find(connections.database, caller, execution_id)
     if row["status"] in FINAL:
         raise problem(HTTPStatus.CONFLICT, f"the execution is {row['status']} already, and stays so", "execution-ended")
     ended = Execution(
@@ -115,9 +125,13 @@ async def _end(connections: Connections, execution_id: str, status: Status, **sa
     return answer({"execution_id": execution_id, "status": status})
 
 
-async def _find(database: Database, execution_id: str) -> dict[str, Any]:
+async def _find(database: Database, caller: Caller, execution_id: str) -> dict[str, Any]:
     async with database.transaction() as connection:
-        row = await connection.fetchrow(f"SELECT {FIELDS} FROM executions WHERE execution_id = $1", execution_id)  # noqa: S608
+        row = await connection.fetchrow(
+            f"SELECT {FIELDS} FROM executions WHERE execution_id = $1 AND {_SEEN}",  # noqa: S608
+            execution_id,
+            caller.workspace,
+        )
     if row is None:
         raise _no_execution(execution_id)
     return dict(row)

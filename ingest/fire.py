@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from ingest.acceptance import given_id, stamped
 from ingest.answers import answer
+from ingest.authentication import TriggersCaller
 from ingest.body import read_object
 from ingest.connections import Connected
 from ingest.problems import problem
@@ -19,6 +20,7 @@ from ingest.validation import Body, validated
 from streams.event import SIGNATURE_HEADER, Event, derived_id, encode_event, event_key, sign
 from streams.settings import Settings
 from streams.topics import EVENTS
+from streams.trigger import Trigger
 
 router = APIRouter(prefix="/api/v1/triggers", tags=["triggers"])
 
@@ -33,24 +35,25 @@ class FireBody(Body):
 
 
 @router.post("/{trigger_id}/fire", status_code=202)
-async def fire(trigger_id: str, request: Request, connections: Connected) -> Response:
+async def fire(trigger_id: str, request: Request, connections: Connected, caller: TriggersCaller) -> Response:
     """Fire with `{"payload": ...}`: 202 with the execution's id once the broker has the event."""
     trigger = connections.rows.triggers.get(trigger_id)
-    if trigger is None:
+    if trigger is None or not caller.sees(trigger.workspace):
         raise no_trigger(trigger_id)
     if not trigger.enabled:
         raise problem(HTTPStatus.CONFLICT, "the trigger is disabled and would not fire; enable it first", "trigger-disabled")
-    event = manual_event(trigger_id, await read_object(request))
+    event = manual_event(trigger, await read_object(request))
     (outcome,) = await connections.producer.accept([signed_record(event, connections.settings)])
     if outcome is not None:
         raise outcome
     return answer({"execution_id": derived_id("execution", trigger_id, event.id), "event_id": event.id}, 202)
 
 
-def manual_event(trigger_id: str, given: Mapping[str, Any]) -> Event:
-    """The event that fires this trigger by hand. Raises problem 422 for a body that is not understood."""
+def manual_event(trigger: Trigger, given: Mapping[str, Any]) -> Event:
+    """The event that fires this trigger by hand, in its workspace. Raises problem 422 for a body that is not understood."""
     body = validated(FireBody, given)
-    return stamped(Event(source=SOURCE, type=trigger_id, payload=body.payload, id=given_id(body.id)))
+    event = Event(source=SOURCE, type=trigger.id, payload=body.payload, id=given_id(body.id), workspace=trigger.workspace)
+    return stamped(event)
 
 
 def signed_record(event: Event, settings: Settings) -> Record:

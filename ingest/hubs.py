@@ -1,4 +1,7 @@
-"""The routes of hubs: `/api/v1/hubs`. Only a registered hub is ever called; its token is taken and never shown."""
+"""The routes of hubs: `/api/v1/hubs`. Only a registered hub is ever called; its token is taken and never shown.
+
+Hubs are the installation's: any key reads them, a key of the installation writes them.
+"""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,6 +12,7 @@ from pydantic import field_validator
 from starlette.responses import Response
 
 from ingest.answers import answer, answer_written
+from ingest.authentication import AnyCaller, InstallationCaller
 from ingest.body import read_object
 from ingest.connections import Connected
 from ingest.database import transaction_id
@@ -54,7 +58,7 @@ class HubBody(Body):
 
 
 @router.post("", status_code=201)
-async def register(request: Request, connections: Connected) -> Response:
+async def register(request: Request, connections: Connected, _: InstallationCaller) -> Response:
     """Register a hub: 201, or 200 when it replaces one, once every worker has it."""
     body = validated(HubBody, await read_object(request))
     async with connections.database.transaction() as connection:
@@ -74,14 +78,14 @@ async def register(request: Request, connections: Connected) -> Response:
 
 
 @router.get("")
-async def list_all(connections: Connected, page: Annotated[Page, Query()]) -> Response:
+async def list_all(connections: Connected, _: AnyCaller, page: Annotated[Page, Query()]) -> Response:
     """`{"hubs": [...], "next_cursor": ...}`, oldest first."""
     async with connections.database.transaction() as connection:
         return answer(await page_of_table(connection, "hubs", _SHOWN, "hub_id", page))
 
 
 @router.get("/{hub_id}")
-async def get(hub_id: str, connections: Connected) -> Response:
+async def get(hub_id: str, connections: Connected, _: AnyCaller) -> Response:
     """One hub, without its token."""
     async with connections.database.transaction() as connection:
         row = await connection.fetchrow(f"SELECT {_SHOWN} FROM hubs WHERE hub_id = $1", hub_id)  # noqa: S608
@@ -91,7 +95,7 @@ async def get(hub_id: str, connections: Connected) -> Response:
 
 
 @router.delete("/{hub_id}", status_code=204)
-async def delete(hub_id: str, connections: Connected) -> Response:
+async def delete(hub_id: str, connections: Connected, _: InstallationCaller) -> Response:
     """Forget a hub: 204 once no worker calls it any more, 409 as long as triggers name it."""
     async with connections.database.transaction() as connection:
         if await connection.fetchval("DELETE FROM hubs WHERE hub_id = $1 RETURNING true", hub_id) is None:

@@ -4,6 +4,8 @@ A name given twice in one object counts once, with its last value, as in most pa
 anew to Kafka, so every later reader sees the same.
 """
 
+import json
+import math
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -14,12 +16,13 @@ import msgspec
 
 from ingest.problems import problem
 from streams.errors import InvalidEvent, InvalidInput
+from streams.nesting import NESTING_LIMIT, deep_field
 
 T = TypeVar("T")
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
-NESTING_LIMIT = 100
-"""Levels of lists and objects: the stages wrap an event a few levels more, and all must stay far below Python's own limit."""
+_TOO_MANY_DIGITS = 4_300
+"""Python's own limit on the digits of an integer, which msgspec shares."""
 
 _FAULT = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<field>.*)`$", re.DOTALL)
@@ -41,15 +44,15 @@ def decode(
     """
     try:
         value = decoder(text)
+        if nesting_is_checked and deep_field(bytes(text)) is not None:
+            raise _too_deep(text)
     except msgspec.ValidationError as error:
         _well_formed(text)  # msgspec stops at the first wrong type, also when the text is cut off after it
-        raise _fault(str(error), accepted) from error
+        raise _fault(str(error), accepted, text) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(error) from error
     except RecursionError as error:
-        raise InvalidInput("", f"is nested deeper than {NESTING_LIMIT} levels") from error
-    if nesting_is_checked:
-        _check_nesting(text)
+        raise _too_deep(text) from error
     return value
 
 
@@ -68,14 +71,35 @@ def check_time(value: object) -> str:
     raise InvalidEvent("time", "must be an instant by RFC 3339 with its offset, such as 2026-06-11T19:00:00Z")
 
 
-def _fault(message: str, accepted: tuple[str, ...]) -> InvalidInput:
+def _fault(message: str, accepted: tuple[str, ...], given: bytes | msgspec.Raw) -> InvalidInput:
     found = _FAULT.match(message)
     text, path = (found["message"], (found["path"] or "").lstrip(".")) if found else (message, "")
+    if "[...]" in path:  # in a value of any shape only a number can be at fault, and msgspec does not say which
+        return InvalidInput(_beyond(given), "is a number beyond what readers of JSON hold")
     unknown = _UNKNOWN.match(text)
     if unknown is None:
         return InvalidInput(path, text[:1].lower() + text[1:])
     names = f"; accepted: {', '.join(accepted)}" if accepted and not path else ""
     return InvalidInput(".".join(filter(None, (path, unknown["field"]))), f"is not a known field{names}")
+
+
+def _short(digits: str) -> float:
+    return 0 if len(digits) < _TOO_MANY_DIGITS else math.inf
+
+
+def _beyond(text: bytes | msgspec.Raw) -> str:
+    """The path of the first number that is too large, empty when there is none to be found."""
+    try:
+        waiting = [("", json.loads(bytes(text), parse_int=_short))]
+    except (ValueError, RecursionError):
+        return ""
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            return path
+        inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        waiting += [(f"{path}.{name}" if path else str(name), inner) for name, inner in inside]
+    return ""
 
 
 def _malformed(error: Exception) -> Exception:
@@ -90,22 +114,8 @@ def _well_formed(text: bytes | msgspec.Raw) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(error) from error
     except RecursionError as error:
-        raise InvalidInput("", f"is nested deeper than {NESTING_LIMIT} levels") from error
+        raise _too_deep(text) from error
 
 
-def _check_nesting(text: bytes | msgspec.Raw) -> None:
-    raw = bytes(text)
-    if raw.count(b"[") + raw.count(b"{") <= NESTING_LIMIT:
-        return
-    level = [decode_any(raw)]
-    for _ in range(NESTING_LIMIT + 1):
-        level = [item for value in level for item in _items(value)]
-        if not level:
-            return
-    raise InvalidInput("", f"is nested deeper than {NESTING_LIMIT} levels")
-
-
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [item for item in value if isinstance(item, (dict, list))] if isinstance(value, list) else []
+def _too_deep(text: bytes | msgspec.Raw) -> InvalidInput:
+    return InvalidInput(deep_field(bytes(text)) or "", f"is nested deeper than {NESTING_LIMIT} levels")

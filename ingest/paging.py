@@ -59,13 +59,26 @@ def page_of(name: str, rows: Sequence[dict[str, Any]], page: Page, key: str) -> 
 
 
 async def page_of_table(
-    connection: "PoolConnectionProxy[asyncpg.Record]", table: str, columns: str, key: str, page: Page
+    connection: "PoolConnectionProxy[asyncpg.Record]",
+    table: str,
+    columns: str,
+    key: str,
+    page: Page,
+    workspace: str | None = None,
 ) -> dict[str, Any]:
-    """One page of a whole table, oldest first. `columns` has created_at and `key` among them."""
-    values: list[Any] = [*(page.after() or ()), page.limit + 1]
-    condition = f"WHERE (created_at, {key}) > ($1, $2)" if len(values) > 1 else ""
+    """One page of a table, oldest first: all of it, or what belongs to a workspace.
+
+    `columns` has created_at and `key` among them.
+    """
+    values: list[Any] = [*(page.after() or ())]
+    where = [f"(created_at, {key}) > ($1, $2)"] if values else []
+    if workspace is not None:
+        values.append(workspace)
+        where.append(f"workspace = ${len(values)}")
+    values.append(page.limit + 1)
+    condition = f"WHERE {' AND '.join(where)}" if where else ""
     rows = await connection.fetch(
         f"SELECT {columns} FROM {table} {condition} ORDER BY created_at, {key} LIMIT ${len(values)}",  # noqa: S608
         *values,
     )
-    return page_of(table, [dict(row) for row in rows], page, key)
+    return page_of(table.removeprefix("api_"), [dict(row) for row in rows], page, key)

@@ -33,6 +33,7 @@ KINDS: dict[type[errors.TouchlineError], Kind] = {
     errors.InvalidInput: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
     errors.ReservedSource: Kind(HTTPStatus.FORBIDDEN, "reserved-source"),
     errors.Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    errors.ConfigurationError: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "configuration-error"),
     errors.StackError: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "stack-error"),
     errors.ConnectorError: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "connector-error"),
     errors.TouchlineError: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"),

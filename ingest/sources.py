@@ -1,4 +1,7 @@
-"""The routes of sources: `/api/v1/sources/{source}`, which say how a source's events spread over the partitions."""
+"""The routes of sources: `/api/v1/sources/{source}`, which say how a source's events spread over the partitions.
+
+Sources are the installation's: any key reads them, a key of the installation writes them.
+"""
 
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -7,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from ingest.answers import answer, answer_written
+from ingest.authentication import AnyCaller, InstallationCaller
 from ingest.body import read_object
 from ingest.connections import Connected
 from ingest.database import transaction_id
@@ -30,7 +34,7 @@ class SourceBody(Body):
 
 
 @router.put("/{source:path}")
-async def declare(source: str, request: Request, connections: Connected) -> Response:
+async def declare(source: str, request: Request, connections: Connected, _: InstallationCaller) -> Response:
     """Declare how a source spreads: 200 once every process that keys events knows it."""
     check_name("source", source)
     if source in RESERVED_SOURCES:
@@ -49,14 +53,14 @@ async def declare(source: str, request: Request, connections: Connected) -> Resp
 
 
 @router.get("")
-async def list_all(connections: Connected, page: Annotated[Page, Query()]) -> Response:
+async def list_all(connections: Connected, _: AnyCaller, page: Annotated[Page, Query()]) -> Response:
     """`{"sources": [...], "next_cursor": ...}`, oldest first: those that have been declared."""
     async with connections.database.transaction() as connection:
         return answer(await page_of_table(connection, "sources", "source, spread, created_at", "source", page))
 
 
 @router.get("/{source:path}")
-async def get(source: str, connections: Connected) -> Response:
+async def get(source: str, connections: Connected, _: AnyCaller) -> Response:
     """How one source was declared."""
     async with connections.database.transaction() as connection:
         row = await connection.fetchrow("SELECT source, spread, created_at FROM sources WHERE source = $1", source)
@@ -66,7 +70,7 @@ async def get(source: str, connections: Connected) -> Response:
 
 
 @router.delete("/{source:path}", status_code=204)
-async def delete(source: str, connections: Connected) -> Response:
+async def delete(source: str, connections: Connected, _: InstallationCaller) -> Response:
     """Take a declaration back: its events are keyed by the source again."""
     async with connections.database.transaction() as connection:
         if await connection.fetchval("DELETE FROM sources WHERE source = $1 RETURNING true", source) is None:

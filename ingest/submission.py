@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.acceptance import given_id
+from ingest.acceptance import given_id, given_workspace
 from ingest.json_text import decode
 from streams.event import Event, Lineage
 
@@ -19,6 +19,7 @@ class Submission(msgspec.Struct, forbid_unknown_fields=True):
     subject: str | None = None
     time: str | None = None
     lineage: Lineage | None = None
+    workspace: str | None = None
 
 
 FIELDS = Submission.__struct_fields__
@@ -36,4 +37,5 @@ def read_submission(text: bytes | msgspec.Raw) -> Event:
         subject=given.subject,
         time=given.time,
         lineage=given.lineage,
+        workspace=given_workspace(given.workspace),
     )

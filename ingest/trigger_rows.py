@@ -1,4 +1,7 @@
-"""The jobs table as the API reads and writes it. Every write returns the row, and the transaction that made it so."""
+"""The jobs table as the API reads and writes it. Every write returns the row, and the transaction that made it so.
+
+A caller of one workspace sees that one alone: the trigger of another is as if it were not there.
+"""
 
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -8,25 +11,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 
+from ingest.authentication import Caller
 from ingest.database import Database, transaction_id
 from ingest.paging import Page
 from ingest.problems import problem
-from ingest.trigger_body import COLUMNS, read_trigger
+from ingest.quota import check_quota
+from ingest.trigger_body import COLUMNS, read_changes, read_trigger
+from ingest.trigger_view import NO_HUB, ROW, SHOWN, shown
 from streams.errors import InvalidTrigger
-from streams.trigger import Trigger
+from streams.scale import Scales
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-_ROW = ", ".join(Trigger.__struct_fields__)
 _INSERT = (
     f"INSERT INTO jobs (id, {', '.join(COLUMNS)}) "  # noqa: S608 -- column names of our own
-    f"VALUES ({', '.join(f'${number}' for number in range(1, len(COLUMNS) + 2))}) RETURNING {_ROW}"
+    f"VALUES ({', '.join(f'${number}' for number in range(1, len(COLUMNS) + 2))}) RETURNING {SHOWN}"
 )
 _UPDATE = (
     f"UPDATE jobs SET {', '.join(f'{column} = ${number}' for number, column in enumerate(COLUMNS, 2))} "  # noqa: S608
-    f"WHERE id = $1 RETURNING {_ROW}"
+    f"WHERE id = $1 RETURNING {SHOWN}"
 )
+_THIS = "id = $1 AND ($2::text IS NULL OR workspace = $2)"
+"""The trigger of that id, when the caller of that workspace (null: every one) sees it."""
 
 
 class Written(NamedTuple):
@@ -50,73 +57,92 @@ class TriggerPage(Page):
 FILTERS = ("workspace", "enabled", "schedule_expression", "agent_id", "hub_id", "name")
 
 
-async def insert_trigger(database: Database, given: Mapping[str, Any]) -> Written:
-    """Write a new row. Raises 409 for a name that is taken, InvalidTrigger for a hub that is not registered."""
-    columns = read_trigger(given)
+async def insert_trigger(database: Database, caller: Caller, given: Mapping[str, Any]) -> Written:
+    """Write a new row. Raises 409 for a name that is taken or a full workspace, InvalidTrigger for a hub nobody registered."""
+    workspace = caller.workspace_of(given)
     async with _told(database) as connection:
+        columns = read_trigger({**given, "workspace": workspace}, await _scales(connection, workspace))
         await _check_hub(connection, columns["hub_id"])
+        await check_quota(connection, workspace, database.settings.workspace_max_triggers)
         row = await connection.fetchrow(_INSERT, str(uuid.uuid4()), *columns.values())
-        return Written(dict(row or {}), await transaction_id(connection))
+        return Written(shown(dict(row or {})), await transaction_id(connection))
 
 
-async def update_trigger(database: Database, trigger_id: str, changes: Mapping[str, Any]) -> Written:
+async def update_trigger(database: Database, caller: Caller, trigger_id: str, changes: Mapping[str, Any]) -> Written:
     """Change some columns of a row; the row they make is judged as a whole. Raises like `insert_trigger`, and 404."""
     async with _told(database) as connection:
-        found = await connection.fetchrow(f"SELECT {_ROW} FROM jobs WHERE id = $1 FOR UPDATE", trigger_id)  # noqa: S608
+        found = await connection.fetchrow(
+            f"SELECT {ROW} FROM jobs WHERE {_THIS} FOR UPDATE",  # noqa: S608
+            trigger_id,
+            caller.workspace,
+        )
         if found is None:
             raise no_trigger(trigger_id)
-        columns = read_trigger({column: found[column] for column in COLUMNS} | dict(changes))
+        workspace = caller.workspace_of({"workspace": found["workspace"], **changes})
+        columns = read_changes(dict(found), changes, await _scales(connection, workspace))
         await _check_hub(connection, columns["hub_id"])
+        if workspace != found["workspace"]:
+            await check_quota(connection, workspace, database.settings.workspace_max_triggers)
         row = await connection.fetchrow(_UPDATE, trigger_id, *columns.values())
-        return Written(dict(row or {}), await transaction_id(connection))
+        return Written(shown(dict(row or {})), await transaction_id(connection))
 
 
-async def switch_trigger(database: Database, trigger_id: str, *, enabled: bool) -> Written:
+async def switch_trigger(database: Database, caller: Caller, trigger_id: str, *, enabled: bool) -> Written:
     """Enable or disable a row. Raises 404."""
     async with _told(database) as connection:
         row = await connection.fetchrow(
-            f"UPDATE jobs SET enabled = $2 WHERE id = $1 RETURNING {_ROW}",  # noqa: S608
+            f"UPDATE jobs SET enabled = $3 WHERE {_THIS} RETURNING {SHOWN}",  # noqa: S608
             trigger_id,
+            caller.workspace,
             enabled,
         )
         if row is None:
             raise no_trigger(trigger_id)
-        return Written(dict(row), await transaction_id(connection))
+        return Written(shown(dict(row)), await transaction_id(connection))
 
 
-async def delete_trigger(database: Database, trigger_id: str) -> int:
+async def delete_trigger(database: Database, caller: Caller, trigger_id: str) -> int:
     """Delete a row; the id of the transaction that did. Raises 404."""
     async with _told(database) as connection:
-        if await connection.fetchval("DELETE FROM jobs WHERE id = $1 RETURNING true", trigger_id) is None:
+        deleted = await connection.fetchval(
+            f"DELETE FROM jobs WHERE {_THIS} RETURNING true",  # noqa: S608
+            trigger_id,
+            caller.workspace,
+        )
+        if deleted is None:
             raise no_trigger(trigger_id)
         return await transaction_id(connection)
 
 
-async def find_trigger(database: Database, trigger_id: str) -> dict[str, Any]:
+async def find_trigger(database: Database, caller: Caller, trigger_id: str) -> dict[str, Any]:
     """One row. Raises 404."""
     async with database.transaction() as connection:
-        row = await connection.fetchrow(f"SELECT {_ROW} FROM jobs WHERE id = $1", trigger_id)  # noqa: S608
+        row = await connection.fetchrow(
+            f"SELECT {SHOWN} FROM jobs WHERE {_THIS}",  # noqa: S608
+            trigger_id,
+            caller.workspace,
+        )
     if row is None:
         raise no_trigger(trigger_id)
-    return dict(row)
+    return shown(dict(row))
 
 
-async def list_triggers(database: Database, page: TriggerPage) -> list[dict[str, Any]]:
+async def list_triggers(database: Database, caller: Caller, page: TriggerPage) -> list[dict[str, Any]]:
     """The rows of one page, oldest first, and one more when there are more."""
     wanted = page.model_dump(include=set(FILTERS), exclude_none=True)
-    where = [f"{column} = ${number}" for number, column in enumerate(wanted, 1)]
-    values: list[Any] = list(wanted.values())
+    values: list[Any] = [caller.workspace, *wanted.values()]
+    where = ["($1::text IS NULL OR workspace = $1)", *(f"{column} = ${number}" for number, column in enumerate(wanted, 2))]
     if place := page.after():
         values += place
         where.append(f"(created_at, id) > (${len(values) - 1}, ${len(values)})")
     values.append(page.limit + 1)
-    condition = f"WHERE {' AND '.join(where)}" if where else ""
     async with database.transaction() as connection:
         rows = await connection.fetch(
-            f"SELECT {_ROW} FROM jobs {condition} ORDER BY created_at, id LIMIT ${len(values)}",  # noqa: S608
+            f"SELECT {SHOWN} FROM jobs WHERE {' AND '.join(where)} "  # noqa: S608
+            f"ORDER BY created_at, id LIMIT ${len(values)}",
             *values,
         )
-    return [dict(row) for row in rows]
+    return [shown(dict(row)) for row in rows]
 
 
 def no_trigger(trigger_id: str) -> Exception:
@@ -137,4 +163,8 @@ async def _told(database: Database) -> AsyncIterator["PoolConnectionProxy[asyncp
 async def _check_hub(connection: "PoolConnectionProxy[asyncpg.Record]", hub_id: str) -> None:
     # The lock keeps the hub until this transaction's trigger can be seen by whoever deletes the hub.
     if await connection.fetchval("SELECT true FROM hubs WHERE hub_id = $1 FOR KEY SHARE", hub_id) is None:
-        raise InvalidTrigger("hub_id", "is not registered; register the hub with POST /api/v1/hubs first")
+        raise InvalidTrigger("hub_id", NO_HUB)
+
+
+async def _scales(connection: "PoolConnectionProxy[asyncpg.Record]", workspace: str) -> Scales:
+    return await connection.fetchval("SELECT scales FROM workspaces WHERE workspace = $1", workspace) or {}

@@ -1,70 +1,114 @@
-"""Which watches an event concerns, and when a watched value crosses. Pure: the rule beside the detect stage."""
+"""Which watches an event concerns, and the event that tells of a crossing. Pure: the rule beside the detect stage.
+
+`streams/watch.py` says what is watched, `streams/edge.py` when a watched value crosses.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.edge import Edge as Edge
 from streams.event import Event, derived_id
-from streams.filter import RANGES, field_getter, is_number, is_scalar, scalar_key
-from streams.state import State
-from streams.watch import ABOVE, BELOW, Watch
+from streams.event_time import rfc3339
+from streams.filter import MISSING, RANGES, Path, field_getter, field_value, is_number, is_scalar, scalar_key
+from streams.terms import canonical
+from streams.watch import ABOVE, ANY_CHANGE, BELOW, Watch
+from streams.workspace import DEFAULT_WORKSPACE
 
-Path = tuple[str, ...]
-
-
-class Edge(State, omit_defaults=True):
-    """A watched value's side: whether it is across the threshold.
-
-    One key a partition that records are forwarded from holds `origin_offset` instead: how far they have come.
-    """
-
-    across: bool = False
-    origin_offset: int = -1
+SUFFIX_BYTES = 37
+"""The end of a watched value's state key: a separator and the watch's id."""
+_LONG_KEY_BYTES = 200
+"""What the values of key fields may take in a state key as they are; a digest stands for longer ones."""
+_DETECTED = (ABOVE, BELOW)
+_OUTSIDE = {"gte": "lt", "gt": "lt", "lte": "gt", "lt": "gt"}
 
 
-def judge_origin(forwarded: Edge | None, origin_offset: int, offset: int) -> Edge | None:
-    """How far a partition's forwarded records have come with this one; None when it has come before.
-
-    A forward may be repeated (its sender was killed before it could remember), behind records that came later. They were
-    forwarded in order, so one at or below the largest origin offset is a repetition: its value is history.
-    """
-    if forwarded is not None and origin_offset <= forwarded.origin_offset:
-        return None
-    return Edge(offset=offset, origin_offset=origin_offset)
+def undecided(_value: Any, _threshold: Any) -> None:
+    """The comparison of a watch whose side takes more than one: neither true nor false, so the detector looks closer."""
 
 
-class Watched(msgspec.Struct):
+class Watched(msgspec.Struct, eq=False):
     """A watch, ready to be judged: the comparison, the threshold, and what its state keys are made of.
 
-    `key` and `place` remember the last event's key and the state key that followed: mostly a watch is always fed by one key.
+    `compare` is `undecided` when it takes more than a comparison to tell the side, and while the watch is young: while edges
+    may be from an earlier life of it (streams/sweep.py). `born` counts the watches up to this one. `key` and `place` remember
+    the last event's key and the state key that followed: mostly a watch is always fed by one key.
     """
 
     watch: Watch
-    compare: Callable[[Any, Any], bool]
-    threshold: float
-    state_suffix: bytes
+    threshold: float | None
+    suffix: bytes
     by_subject: bool
+    get_keys: tuple[Callable[[Any], Any], ...]
+    born: int
+    compare: Callable[[Any, Any], bool | None]
+    both_ways: bool
+    users: int = 1
+    is_young: bool = False
     key: bytes = b""
     place: bytes = b""
 
+    @property
+    def held_for_ms(self) -> int:
+        """How long the value must stay across; 0: not at all."""
+        return 0 if self.watch.terms is None else self.watch.terms.held_for_ms
+
+    def grow(self) -> None:
+        """The watch is no longer young."""
+        self.is_young, self.compare = False, _comparison(self.watch)
+
     def concerns(self, event: Event) -> bool:
-        """Whether this event may move the watch: it is of its workspace, and itself no crossing that a feed sent."""
-        workspace = event.workspace
-        return (not workspace or workspace == self.watch.workspace) and not event.type.endswith((ABOVE, BELOW))
+        """Whether this event may move the watch: it is of its workspace, and of the type the watch looks at.
+
+        A watch that is implied looks at all but the crossings that a feed itself sends.
+        """
+        watch = self.watch
+        if (event.workspace or DEFAULT_WORKSPACE) != watch.workspace:
+            return False
+        if watch.terms is None:
+            return not event.type.endswith(_DETECTED) and event.type != watch.event_type
+        return watch.terms.input_type is None or event.type == watch.terms.input_type
+
+    def is_across(self, value: float, was_across: bool) -> bool:
+        """The side of a value: across, or not yet back beyond the hysteresis."""
+        terms, operator = self.watch.terms, self.watch.operator
+        if RANGES[operator](value, self.threshold):
+            return True
+        if not was_across or terms is None or not terms.hysteresis:
+            return False
+        return not RANGES[_OUTSIDE[operator]](value, terms.release)
 
     def find_place(self, event: Event, key: bytes) -> bytes:
-        """The state key of the watched value: it begins with the event's key, so that it lives where the event lies."""
-        if self.by_subject and event.subject:
-            return key + self.state_suffix + b"\x1f" + event.subject.encode()
-        self.key, self.place = (b"", b"") if self.by_subject else (key, key + self.state_suffix)
-        return key + self.state_suffix
+        """The state key of the watched value, empty when the event lacks a field of the key.
+
+        It begins with the event's key, so that it lives where the event lies, and ends with the watch's id.
+        """
+        if self.get_keys:
+            values = [canonical(get(event.payload)) for get in self.get_keys]
+            return key + b"\x1f" + _short(values) + self.suffix if all(map(is_scalar, values)) else b""
+        if self.by_subject:
+            return key + b"\x1f" + event.subject.encode() + self.suffix if event.subject else key + self.suffix
+        self.key, self.place = key, key + self.suffix
+        return self.place
+
+
+def _comparison(watch: Watch) -> Callable[[Any, Any], bool | None]:
+    terms = watch.terms
+    if watch.operator == ANY_CHANGE or (terms is not None and (terms.hysteresis or terms.held_for_ms)):
+        return undecided
+    return RANGES[watch.operator]
+
+
+def _short(values: list[Any]) -> bytes:
+    text = msgspec.json.encode(values)
+    return text if len(text) <= _LONG_KEY_BYTES else derived_id("key", text.decode()).encode()
 
 
 Chosen = Sequence[Watched]
 """The watches of one value."""
 Find = Callable[[dict[str, Any]], tuple[Any, Chosen]]
-"""Looks into a payload: the number found there and its watches, none when there is nothing to watch."""
+"""Looks into a payload: the value found there and its watches, none when there is nothing to watch."""
 
 
 class Look(NamedTuple):
@@ -80,8 +124,12 @@ class Look(NamedTuple):
     find: Find
 
 
-Paths = tuple[Path, ...]
-"""What a look reads: the field that is watched, and those that choose what is."""
+class Paths(NamedTuple):
+    """What a look reads: the field that is watched, those that choose what is, and whether it takes any scalar or numbers."""
+
+    field: Path
+    choosers: tuple[Path, ...]
+    any_scalar: bool
 
 
 class Watches:
@@ -90,41 +138,66 @@ class Watches:
     def __init__(self) -> None:
         self.looks: dict[str, tuple[Look, ...]] = {}
         """The ways to look at each source's events."""
-        self._users: dict[str, int] = {}
+        self.births = self.removals = self.holding = 0
+        """How many watches there have been, how many of them are gone, and how many have a `held_for` now."""
+        self._watched: dict[bytes, Watched] = {}
         self._by_choice: dict[str, dict[Paths, dict[object, list[Watched]]]] = {}
 
     def __len__(self) -> int:
-        return len(self._users)
+        return len(self._watched)
+
+    def find(self, place: bytes) -> Watched | None:
+        """The watch that a state key belongs to, None when nobody has it any more."""
+        return self._watched.get(place[-SUFFIX_BYTES:])
 
     def add(self, watch: Watch) -> None:
         """One more trigger uses this watch."""
-        users = self._users[watch.id] = self._users.get(watch.id, 0) + 1
-        if users > 1:
+        suffix = b"\x1f" + watch.id.encode()
+        watched = self._watched.get(suffix)
+        if watched is not None:
+            watched.users += 1
             return
         paths, choice = _filed_under(watch)
         by_paths = self._by_choice.setdefault(watch.source, {})
         if paths not in by_paths:
             by_paths[paths] = {}
             self._look_again(watch.source)
-        suffix = b"\x1f" + watch.id.encode()
-        watched = Watched(watch, RANGES[watch.operator], watch.threshold, suffix, not watch.chosen_by)
+        key = () if watch.terms is None or watch.terms.key is None else watch.terms.key
+        self.births += 1
+        get_keys = tuple(map(field_getter, key))
+        both_ways = watch.terms is not None and watch.terms.direction == "both"
+        watched = Watched(
+            watch, watch.threshold, suffix, not watch.chosen_by, get_keys, self.births, _comparison(watch), both_ways
+        )
+        self._watched[suffix] = watched
+        self.holding += watched.held_for_ms > 0
         by_paths[paths].setdefault(choice, []).append(watched)
 
     def remove(self, watch: Watch) -> None:
         """One trigger less uses it; nobody watches when it was the last."""
-        self._users[watch.id] -= 1
-        if self._users[watch.id]:
+        suffix = b"\x1f" + watch.id.encode()
+        watched = self._watched[suffix]
+        watched.users -= 1
+        if watched.users:
             return
-        del self._users[watch.id]
+        del self._watched[suffix]
+        self.removals += 1
+        self.holding -= watched.held_for_ms > 0
         paths, choice = _filed_under(watch)
         by_paths = self._by_choice[watch.source]
-        chosen = by_paths[paths][choice]
-        del chosen[[watched.watch.id for watched in chosen].index(watch.id)]
-        if not chosen:
+        by_paths[paths][choice].remove(watched)
+        if not by_paths[paths][choice]:
             del by_paths[paths][choice]
         if not by_paths[paths]:
             del by_paths[paths]
             self._look_again(watch.source)
+
+    def rejuvenate(self, births: int) -> None:
+        """The watches born after so many are young (again): the detector has to look at what it remembers for them."""
+        for watched in reversed(self._watched.values()):
+            if watched.born <= births:
+                return
+            watched.is_young, watched.compare = True, undecided
 
     def _look_again(self, source: str) -> None:
         by_paths = self._by_choice[source]
@@ -134,18 +207,18 @@ class Watches:
 
 
 def _compile_look(paths: Paths, by_choice: Mapping[object, Chosen]) -> Look:
-    field, *choosers = map(field_getter, paths)
+    field, choosers = field_getter(paths.field), tuple(map(field_getter, paths.choosers))
+    is_watched = is_scalar if paths.any_scalar else is_number
 
     def find(payload: dict[str, Any]) -> tuple[Any, Chosen]:
         value = field(payload)
-        if not is_number(value):
+        if not is_watched(value):
             return None, ()
         return value, by_choice.get(_choice([choose(payload) for choose in choosers]), ())
 
-    if [len(path) for path in paths] != [1, 1]:
+    if paths.any_scalar or [len(path) for path in (paths.field, *paths.choosers)] != [1, 1]:
         return Look(None, None, by_choice, find)
-    (name,), (chooser,) = paths
-    return Look(name, chooser, by_choice, find)
+    return Look(paths.field[0], paths.choosers[0][0], by_choice, find)
 
 
 def _choice(values: list[Any]) -> object:
@@ -155,27 +228,26 @@ def _choice(values: list[Any]) -> object:
     return tuple(scalar_key(value) for value in values) if all(map(is_scalar, values)) else None
 
 
-def _filed_under(watch: Watch) -> tuple[tuple[Path, ...], object]:
-    paths = (watch.field, *(path for path, _ in watch.chosen_by))
-    return paths, _choice([value for _, value in watch.chosen_by])
+def _filed_under(watch: Watch) -> tuple[Paths, object]:
+    choosers = tuple(path for path, _ in watch.chosen_by)
+    return Paths(watch.field, choosers, watch.operator == ANY_CHANGE), _choice([value for _, value in watch.chosen_by])
 
 
-def judge_edge(edge: Edge | None, across: bool, offset: int) -> tuple[Edge | None, bool]:
-    """The edge after a value on this side (None: unchanged), and whether the value has just crossed.
+def crossing_event(
+    watch: Watch, cause: Event, value: object, *, across: bool = True, previous: object = MISSING, since_ms: int = 0
+) -> Event:
+    """The event that tells of a crossing; its id follows from the watch and the event that crossed.
 
-    The first value ever seen sets the side and crosses nothing. A record at or below the offset that last changed the
-    edge has been judged before.
+    A watch that is implied tells the threshold (of a change: the value before), what chose the value, and the value. One that
+    was asked for by a `crossing` object also tells its key, its direction, and for how long it was held since when.
     """
-    if edge is None:
-        return Edge(offset=offset, across=across), False
-    if across == edge.across or offset <= edge.offset:
-        return None, False
-    return Edge(offset=offset, across=across), across
-
-
-def crossing_event(watch: Watch, cause: Event, value: float) -> Event:
-    """The event that tells of a crossing; its id follows from the watch and the event that crossed."""
-    payload: dict[str, Any] = {"threshold": watch.threshold}
+    payload: dict[str, Any] = {"threshold": watch.threshold} if previous is MISSING else {"previous": previous}
+    if watch.terms is not None:
+        payload["direction"] = _direction(watch, across)
+        if watch.terms.held_for_ms:
+            payload |= {"held_for_seconds": canonical(watch.terms.held_for_ms / 1000), "since": rfc3339(since_ms)}
+        for path in watch.terms.key or ():
+            _put(payload, path, field_value(path, cause.payload))
     for path, chosen in watch.chosen_by:
         _put(payload, path, chosen)
     _put(payload, watch.field, value)
@@ -194,7 +266,16 @@ def crossing_event(watch: Watch, cause: Event, value: float) -> Event:
     )
 
 
+def _direction(watch: Watch, across: bool) -> str:
+    if watch.operator == ANY_CHANGE:
+        return "changed"
+    return "above" if across == watch.operator.startswith("g") else "below"
+
+
 def _put(payload: dict[str, Any], path: Path, value: object) -> None:
     for part in path[:-1]:
-        payload = payload.setdefault(part, {})
+        inner = payload.get(part)
+        if inner.__class__ is not dict:  # also where one of our own names stands, such as threshold
+            inner = payload[part] = {}
+        payload = inner
     payload[path[-1]] = value

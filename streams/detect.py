@@ -1,19 +1,44 @@
 """detect: watches values in `events` and writes each crossing to `crossings` (the first stage)."""
 
-from streams.crossing import Chosen, Edge, Watched, Watches, crossing_event, judge_edge, judge_origin
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from streams.crossing import Chosen, Watched, Watches, crossing_event
+from streams.edge import Arrival, Edge, confirm, judge_change, judge_edge, judge_held, judge_origin
+from streams.edges import Edges
 from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
-from streams.engine.store import Partition
 from streams.engine.table import StateTable
-from streams.event import encode_event
+from streams.event import Event, encode_event
+from streams.event_time import event_time_ms
+from streams.pending import Pending
 from streams.reading import Readable, Reader, identify, read_origin
-from streams.recent import Recent
+from streams.recent import Recent, is_repeated
 from streams.settings import Settings
+from streams.sweep import Sweep
 from streams.topics import CROSSINGS
+from streams.watch import ANY_CHANGE
 
-Move = tuple[Watched, float, bytes, Edge | None, bool]
-"""A watched value that is on another side than it was, or on its first: its watch, the value, where its state lies, the
-state, and whether it is across now."""
+
+class Care(NamedTuple):
+    """What this process keeps in memory for a partition while it has it."""
+
+    pending: Pending
+    sweep: Sweep
+
+
+Sight = tuple[Watched, Any, bytes, Edge | None]
+"""A watched value as an event shows it, which may be on another side than it was: its watch, the value, where its edge lies,
+and the edge as it was."""
+
+
+class Sitting(NamedTuple):
+    """One batch while it is judged: the work it makes, its partition's edges, and what is kept for the partition."""
+
+    batch: Batch
+    work: Work
+    edges: Edges
+    care: Care
 
 
 class Detect:
@@ -25,15 +50,19 @@ class Detect:
         self._edges = edges
         self._recent = Recent()
         self._crossings = CROSSINGS.full_name(settings)
+        self._epoch = -1
+        self._cares: dict[int, Care] = {}
 
     def judge(self, batch: Batch) -> Work:
         """Crossings go to the partition their event lay in, under its key."""
         work = Work()
-        edges = self._edges.partition(batch.partition)
+        sitting = self._sit(batch, work)
+        get_edge = sitting.edges.get
         looks_of = self._watches.looks.get
-        for readable in self._reader.read(batch).events:
+        ids = self._recent.offsets(batch.partition)
+        for readable in self._events(sitting):
             record, event, key = readable
-            if record.headers and self._is_forwarded_again(work, edges, record):
+            if record.headers and self._is_forwarded_again(sitting, record):
                 continue
             looks = looks_of(event.source)
             if looks is None or event.payload.__class__ is not dict:
@@ -48,42 +77,127 @@ class Detect:
                     value, chosen = find(payload)
                 if not chosen:
                     continue
-                if event.id and self._recent.is_repeated(batch.partition, event.id, record.offset):
+                if event.id and is_repeated(ids, event.id, record.offset):
                     work.counts["detect.repeated"] += 1
                     break
                 for watched in chosen:
                     place = watched.place if watched.key is key else watched.find_place(event, key)
-                    before = edges.get(place)
+                    before = get_edge(place)
                     across = watched.compare(value, watched.threshold)
                     if before is None or before.across is not across:  # seldom: mostly nothing changes
-                        self._move(work, batch, readable, (watched, value, place, before, across))
+                        self._look_closer(sitting, readable, (watched, value, place, before), across)
+        sitting.care.pending.remember(sitting.edges)
         work.counts["detect.read"] += len(batch.records)
         return work
 
-    def _move(self, work: Work, batch: Batch, readable: Readable, move: Move) -> None:
-        record, event, key = readable
-        watched, value, place, before, across = move
-        if not watched.concerns(event):
-            return
-        edge, crossed = judge_edge(before, across, record.offset)
-        if edge is not None:
-            self._edges.partition(batch.partition)[place] = edge
-            work.remember(self._edges, place, edge)
-        if crossed:
-            identify(batch, record, event)
-            crossing = crossing_event(watched.watch, event, value)
-            work.outputs.add(self._crossings, batch.partition, key, encode_event(crossing))
-            work.counts["detect.crossing"] += 1
+    def _sit(self, batch: Batch, work: Work) -> Sitting:
+        edges = Edges(self._edges, work, batch)
+        if batch.epoch != self._epoch:  # partitions may have been elsewhere meanwhile
+            self._epoch, self._cares = batch.epoch, {}
+        care = self._cares.get(batch.partition)
+        if care is None:
+            care = self._cares[batch.partition] = Care(Pending(edges), Sweep(self._watches))
+        forgotten = care.sweep.advance(edges, care.pending)
+        if forgotten:
+            work.counts["detect.forgotten"] += forgotten
+        return Sitting(batch, work, edges, care)
 
-    def _is_forwarded_again(self, work: Work, edges: Partition[Edge], record: Record) -> bool:
+    def _events(self, sitting: Sitting) -> Iterable[Readable]:
+        events = self._reader.read(sitting.batch).events
+        return self._passing_time(sitting, events) if self._watches.holding else events
+
+    def _look_closer(self, sitting: Sitting, readable: Readable, sight: Sight, across: bool | None) -> None:
+        record, event, key = readable
+        watched, value, place, before = sight
+        if not place or not watched.concerns(event):
+            return
+        if across is None:
+            self._judge(sitting, readable, sight)
+            return
+        edge, moved = judge_edge(before, across, record.offset)
+        if edge is not None:
+            sitting.edges.put(place, edge)
+        if moved and (across or watched.both_ways):
+            identify(sitting.batch, record, event)
+            self._tell(sitting, key, crossing_event(watched.watch, event, value, across=across))
+
+    def _judge(self, sitting: Sitting, readable: Readable, sight: Sight) -> None:
+        """A value whose side takes more than one comparison, or more than a side."""
+        watched, value, place, before = sight
+        if watched.is_young:
+            if before is not None and sitting.care.sweep.is_stale(watched, before):
+                sight = watched, value, place, before = watched, value, place, None
+            if all(care.sweep.is_clean for care in self._cares.values()):
+                watched.grow()
+        if watched.watch.operator == ANY_CHANGE:
+            self._judge_change(sitting, readable, sight)
+        elif watched.held_for_ms:
+            self._judge_held(sitting, readable, sight)
+        else:
+            was_across = before is not None and before.across
+            self._look_closer(sitting, readable, sight, watched.is_across(value, was_across))
+
+    def _judge_change(self, sitting: Sitting, readable: Readable, sight: Sight) -> None:
+        record, event, key = readable
+        watched, value, place, before = sight
+        edge, changed = judge_change(before, value, record.offset)
+        if edge is not None:
+            sitting.edges.put(place, edge)
+        if changed and before is not None:
+            identify(sitting.batch, record, event)
+            crossing = crossing_event(watched.watch, event, value, previous=before.value)
+            self._tell(sitting, key, crossing)
+
+    def _judge_held(self, sitting: Sitting, readable: Readable, sight: Sight) -> None:
+        record, event, key = readable
+        watched, value, place, before = sight
+        pending = sitting.care.pending
+        at_ms = event_time_ms(event, record.timestamp)
+
+        def make_crossing(across: bool) -> tuple[Event, str]:
+            identify(sitting.batch, record, event)
+            return crossing_event(watched.watch, event, value, across=across, since_ms=at_ms), key.decode()
+
+        arrival = Arrival(
+            record.offset, at_ms, pending.clock_ms, lambda was_across: watched.is_across(value, was_across), make_crossing
+        )
+        edge, told = judge_held(before, arrival, watched.held_for_ms, watched.both_ways)
+        if told is not None and told.crossing is not None:
+            self._tell(sitting, told.key.encode(), told.crossing)
+        if edge is not None:
+            sitting.edges.put(place, edge)
+        now = edge or before
+        if now is None or now.hold is None or now.hold.crossing is None:
+            pending.leave(place)
+        elif edge is not None or not pending.knows(place):
+            pending.wait(place, now.hold.due_ms)
+
+    def _passing_time(self, sitting: Sitting, events: Iterable[Readable]) -> Iterator[Readable]:
+        """The events, each after what is due when it comes."""
+        pending, sweep = sitting.care
+        for readable in events:
+            record, event, _ = readable
+            pending.pass_time(event_time_ms(event, record.timestamp), record.timestamp)
+            for place, edge in pending.take_due(sitting.edges):
+                watched = self._watches.find(place)
+                if watched is None or edge.hold is None or edge.hold.crossing is None or sweep.is_stale(watched, edge):
+                    continue
+                sitting.edges.put(place, confirm(edge))
+                self._tell(sitting, edge.hold.key.encode(), edge.hold.crossing)
+            yield readable
+
+    def _tell(self, sitting: Sitting, key: bytes, crossing: Event) -> None:
+        sitting.work.outputs.add(self._crossings, sitting.batch.partition, key, encode_event(crossing))
+        sitting.work.counts["detect.crossing"] += 1
+
+    def _is_forwarded_again(self, sitting: Sitting, record: Record) -> bool:
         origin = read_origin(record)
         if origin is None:
             return False
         place = b"\x1forigin\x1f" + origin[0]
-        forwarded = judge_origin(edges.get(place), origin[1], record.offset)
+        forwarded = judge_origin(sitting.edges.get(place), origin[1], record.offset)
         if forwarded is None:
-            work.counts["detect.repeated"] += 1
+            sitting.work.counts["detect.repeated"] += 1
             return True
-        edges[place] = forwarded
-        work.remember(self._edges, place, forwarded)
+        sitting.edges.put(place, forwarded)
         return False

@@ -33,6 +33,10 @@ class Unavailable(TouchlineError):
     """Kafka or Postgres did not answer in time; nothing was accepted, send it again later."""
 
 
+class ConfigurationError(TouchlineError):
+    """A process was started with settings that must not go together; the message says which to change."""
+
+
 class StackError(TouchlineError):
     """The embedded Kafka or Postgres could not be fetched, started or stopped; its log says why."""
 

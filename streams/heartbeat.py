@@ -12,7 +12,7 @@ class Heartbeat(msgspec.Struct, omit_defaults=True):
     """One process's word. Key: `process`. A process that stops in good order leaves a tombstone.
 
     `role` is worker, connect or ingest. `stages` maps each stage that works to the partitions it holds. `counts` maps
-    stage.outcome to how many records since the process began. `applied` maps a row topic (triggers, hubs, sources) to
+    stage.outcome to how many records since the process began. `applied` maps a row topic (triggers, hubs, …) to
     the next offset it will apply: a row at a smaller offset is live in this process. `lag_bytes` is the log that the
     replication slot holds back in Postgres (connect only).
     """

@@ -1,117 +1,124 @@
 """The index of all enabled triggers: which of them does this event match? Pure: the rule beside the match stage.
 
-A trigger is filed under its event key, then under the value of one equality of its filter, or under each value of an `in`;
-what is left of the filter is a closure. So an event touches only the triggers that share its key and that value. Changing
-one row costs one row.
+The event key comes first: names lead straight to the rows of a `source:type`; wildcards and patterns are resolved once for
+each such pair (`streams/wild_keys.py`). What the filters ask comes next (`streams/shelf.py`): an event is led by its values to
+the rows that ask for them, and what remains to be asked is tested, each different test once an event. Changing one row costs
+one row. `python -m tests.benchmarks.matching` measures it all.
+
+What it cannot do well, measured with a million rows on one key (`streams/cost.py` tells who writes such a row):
+- one bound (`{"price": {"gte": 100}}`) leads to all rows on the passing side: 5 ms an event when 480,000 rows match. Bounds of
+  two different fields lead to all rows that pass one of them: 0.3 s an event;
+- `ne`, `not`, `exists` and equality with an object lead nowhere. Rows that ask the same share one test; a million different
+  tests take 0.5 s an event, and 1.4 GB;
+- a new `source:type` is compared with every wildcard key, 0.13 µs each, and tried on every pattern that its wildcards leave,
+  3 µs each, or 20 to 35 µs when there are more than the thousand that stay compiled. Then it is known; a feed whose every
+  event has a type of its own pays for every event.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from streams.event import Event
-from streams.filter import Predicate, Test, compile_filter, field_getter, is_scalar, scalar_key
-from streams.trigger import Condition, Trigger, parse_condition
+from streams.event_key import EventKey
+from streams.held import Held, Ids, gather, with_id, without_id
+from streams.shared_test import Known
+from streams.shelf import Shelf, put, take
+from streams.trigger import Condition
+from streams.wild_keys import WildKeys
+from streams.workspace import DEFAULT_WORKSPACE
 
-Path = tuple[str, ...]
-Filed = dict[str, tuple[Test, str]]
-"""Trigger id → what is left of its filter, and its workspace."""
-
-
-class Shelf(NamedTuple):
-    """The triggers of one source:type: those without an equality or an `in`, and the others by field and value."""
-
-    plain: Filed
-    by_field: dict[Path, tuple[Callable[[Any], Any], dict[object, Filed]]]
+_NO_FIELDS: dict[str, Any] = {}
 
 
 class Index:
-    """All triggers by what they ask for. Adding a trigger that is already there replaces it."""
+    """All triggers by what they ask for. It keeps no row but its id: to take one out, say again what it asked for."""
 
     def __init__(self) -> None:
-        self.conditions: dict[str, Condition] = {}
-        self._by_key: dict[tuple[str, str], Shelf] = {}
-        self._by_watch: dict[str, set[str]] = {}
+        self._by_watch: dict[str, Ids] = {}
+        self._by_key: dict[tuple[str, str, str], Held] = {}
+        """Workspace, source, type → the rows of an event key that is nothing but names."""
+        self._shelves: dict[tuple[str, EventKey], Shelf] = {}
+        """Workspace, any other event key → its rows."""
+        self._wild: dict[str, WildKeys] = {}
+        """Workspace → the shelves an event of it may concern."""
 
-    def add(self, trigger: Trigger) -> Condition:
-        """File a trigger. Raises InvalidTrigger when its condition cannot be understood."""
-        condition = parse_condition(trigger)
-        self.remove(trigger.id)
-        self.conditions[trigger.id] = condition
+    def add(self, trigger_id: str, workspace: str, condition: Condition) -> None:
+        """File a trigger that is not there yet."""
         if condition.watch is not None:
-            self._by_watch.setdefault(condition.watch.id, set()).add(trigger.id)
-        chooser, rest = _split(condition.predicates)
-        entry = compile_filter(rest), trigger.workspace
-        for filed in self._drawers(condition, chooser):
-            filed[trigger.id] = entry
-        return condition
+            self._by_watch[condition.watch.id] = with_id(self._by_watch.get(condition.watch.id, ()), trigger_id)
+            return
+        if not _has_names(condition.key):
+            self._wild_shelf(workspace, condition.key).put(condition.clauses, trigger_id)
+            return
+        for source in _sources(condition.key):
+            place = workspace, source, condition.key.type
+            self._by_key[place] = put(self._by_key.get(place), condition.clauses, trigger_id)
 
-    def remove(self, trigger_id: str) -> Condition | None:
-        """Take a trigger out; what it asked for, None when it was not there."""
-        condition = self.conditions.pop(trigger_id, None)
-        if condition is None:
-            return None
+    def remove(self, trigger_id: str, workspace: str, condition: Condition) -> None:
+        """Take a trigger out. Raises KeyError when none is there that asked for this."""
         if condition.watch is not None:
-            users = self._by_watch[condition.watch.id]
-            users.discard(trigger_id)
-            if not users:
-                del self._by_watch[condition.watch.id]
-        chooser, _ = _split(condition.predicates)
-        for filed in self._drawers(condition, chooser):
-            filed.pop(trigger_id, None)
-        self._tidy(condition, chooser)
-        return condition
+            _discard(self._by_watch, condition.watch.id, trigger_id)
+            return
+        if not _has_names(condition.key):
+            self._take_wild(workspace, condition, trigger_id)
+            return
+        for source in _sources(condition.key):
+            place = workspace, source, condition.key.type
+            held = take(self._by_key[place], condition.clauses, trigger_id)
+            if held is None:
+                del self._by_key[place]
+            else:
+                self._by_key[place] = held
 
     def matches(self, event: Event) -> Sequence[str]:
-        """The ids of the triggers this event matches. A crossing concerns those who asked for exactly its watch."""
+        """The ids of the triggers this event matches, each once. A crossing concerns those who asked for exactly its watch."""
         if event.watch:
             return tuple(self._by_watch.get(event.watch, ()))
-        shelf = self._by_key.get((event.source, event.type))
-        if shelf is None:
-            return ()
-        matched = _passing(shelf.plain, event)
-        for get, by_value in shelf.by_field.values():
-            value = get(event.payload)
-            if is_scalar(value):
-                filed = by_value.get(scalar_key(value))
-                if filed:
-                    matched += _passing(filed, event)
+        source, event_type, workspace = event.source, event.type, event.workspace or DEFAULT_WORKSPACE
+        payload = event.payload if event.payload.__class__ is dict else _NO_FIELDS
+        matched: list[str] = []
+        known: Known = {}
+        held = self._by_key.get((workspace, source, event_type))
+        if held is not None:
+            gather(held, payload, matched, known)
+        wild = self._wild.get(workspace)
+        if wild is not None:
+            for shelf in wild.shelves(source, event_type):
+                shelf.gather(payload, matched, known)
         return matched
 
-    def _drawers(self, condition: Condition, chooser: Predicate | None) -> list[Filed]:
-        shelf = self._by_key.setdefault((condition.source, condition.type), Shelf({}, {}))
-        if chooser is None:
-            return [shelf.plain]
-        _, by_value = shelf.by_field.setdefault(chooser.path, (field_getter(chooser.path), {}))
-        return [by_value.setdefault(value, {}) for value in _values(chooser)]
+    def _wild_shelf(self, workspace: str, key: EventKey) -> Shelf:
+        shelf = self._shelves.get((workspace, key))
+        if shelf is None:
+            shelf = self._shelves[workspace, key] = Shelf()
+            self._wild.setdefault(workspace, WildKeys()).add(key, shelf)
+        return shelf
 
-    def _tidy(self, condition: Condition, chooser: Predicate | None) -> None:
-        key = condition.source, condition.type
-        shelf = self._by_key[key]
-        if chooser is not None:
-            _, by_value = shelf.by_field[chooser.path]
-            for value in _values(chooser):
-                if not by_value[value]:
-                    del by_value[value]
-            if not by_value:
-                del shelf.by_field[chooser.path]
-        if not shelf.plain and not shelf.by_field:
-            del self._by_key[key]
+    def _take_wild(self, workspace: str, condition: Condition, trigger_id: str) -> None:
+        shelf = self._shelves[workspace, condition.key]
+        shelf.take(condition.clauses, trigger_id)
+        if len(shelf):
+            return
+        del self._shelves[workspace, condition.key]
+        self._wild[workspace].remove(shelf)
+        if not len(self._wild[workspace]):
+            del self._wild[workspace]
 
 
-def _split(predicates: tuple[Predicate, ...]) -> tuple[Predicate | None, tuple[Predicate, ...]]:
-    """The predicate a trigger is filed under, an equality before an `in`, and those that are left to be tested."""
-    equal = [predicate for predicate in predicates if predicate.operator == "eq" and is_scalar(predicate.value)]
-    for chooser in (*equal, *(predicate for predicate in predicates if predicate.operator == "in")):
-        return chooser, tuple(other for other in predicates if other is not chooser)
-    return None, predicates
+def _has_names(key: EventKey) -> bool:
+    """Whether a key says by name which sources and type it means; a pattern can then be judged when the row is filed."""
+    return key._replace(pattern=None).is_exact
 
 
-def _values(chooser: Predicate) -> set[object]:
-    return {scalar_key(value) for value in (chooser.value if chooser.operator == "in" else [chooser.value])}
+def _sources(key: EventKey) -> Iterable[str]:
+    if key.pattern is None:
+        return key.sources if len(key.sources) == 1 else dict.fromkeys(key.sources)
+    return [source for source in dict.fromkeys(key.sources) if key.matches(source, key.type)]
 
 
-def _passing(filed: Filed, event: Event) -> list[str]:
-    bound, payload = event.workspace, event.payload
-    return [
-        trigger_id for trigger_id, (test, workspace) in filed.items() if (not bound or bound == workspace) and test(payload)
-    ]
+def _discard(filed: dict[Any, Ids], key: object, one: str) -> None:
+    left = without_id(filed[key], one)
+    if left:
+        filed[key] = left
+    else:
+        del filed[key]

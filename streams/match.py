@@ -5,15 +5,20 @@ from collections.abc import Sequence
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
-from streams.event import ORIGIN_HEADER, Event, derived_id
+from streams.event import ORIGIN_HEADER, Event, derived_id, encode_event
 from streams.execution import Firing, encode
 from streams.index import Index
+from streams.nesting import NESTING_LIMIT, deep_field
 from streams.reading import Reader, Reading, identify, origin_of
 from streams.rows import Rows
 from streams.settings import Settings
-from streams.topics import EVENTS, FIRINGS, partition_of
+from streams.topics import EVENTS, FIRINGS, HEADER_BYTES, MAX_RECORD_BYTES, partition_of
 
 MANUAL = "manual"
+LARGEST_EVENT_BYTES = MAX_RECORD_BYTES - HEADER_BYTES
+"""An event that the topic took and that still fits when it is wrapped in a firing, or forwarded."""
+GROWTH = 10
+"""How many times longer an event may become when it is written anew: 1e15 is 1000000000000000.0 then."""
 
 
 class Match:
@@ -31,18 +36,23 @@ class Match:
         """One firing per event and trigger; the same pair always gives the same execution id."""
         work = Work()
         reading = self._reader.read(batch)
-        matched = 0
+        matched = dead = 0
+        stage = "match" if batch.topic == self._events else "match_crossings"
         for record, event, _ in reading.events:
             trigger_ids = self._concerned(event)
-            if trigger_ids:
+            if not trigger_ids:
+                continue
+            if (reason := _unfit(record.value or b"", event)) is not None:
+                self._bury(work, batch, record, stage, reason)
+                dead += 1
+            else:
                 matched += 1
                 identify(batch, record, event)
                 for trigger_id in trigger_ids:
                     self._fire(work, trigger_id, event)
-        stage = "match" if batch.topic == self._events else "match_crossings"
         work.counts[f"{stage}.read"] += len(batch.records)
         work.counts[f"{stage}.matched"] += matched
-        work.counts[f"{stage}.unmatched"] += len(reading.events) - matched
+        work.counts[f"{stage}.unmatched"] += len(reading.events) - matched - dead
         self._redirect(work, batch, reading, stage)
         return work
 
@@ -59,6 +69,11 @@ class Match:
 
     def _redirect(self, work: Work, batch: Batch, reading: Reading, stage: str) -> None:
         for record, key, partition in reading.misplaced:
+            if len(record.value or b"") > LARGEST_EVENT_BYTES:
+                self._bury(
+                    work, batch, record, stage, f"is misplaced, and larger than the {LARGEST_EVENT_BYTES} bytes forwarded"
+                )
+                continue
             headers = [*record.headers, (ORIGIN_HEADER, origin_of(batch, record))]
             work.outputs.add(self._events, partition, key, record.value, headers)
             work.counts[f"{stage}.forwarded"] += 1
@@ -69,3 +84,12 @@ class Match:
         headers = dead_letter_headers(record.headers, batch.topic, batch.partition, record.offset, stage, error)
         work.outputs.add(dead_letter_topic(self._settings), batch.partition, record.key, record.value, headers)
         work.counts[f"{stage}.dead"] += 1
+
+
+def _unfit(value: bytes, event: Event) -> str | None:
+    """Why nobody can be told of an event that came straight from Kafka: readable here, it would not be as part of a firing."""
+    if deep_field(value) is not None:
+        return f"is nested deeper than {NESTING_LIMIT} levels"
+    if len(value) > LARGEST_EVENT_BYTES // GROWTH and len(encode_event(event)) > LARGEST_EVENT_BYTES:
+        return f"is larger than the {LARGEST_EVENT_BYTES} bytes that agents are told of"
+    return None

@@ -1,4 +1,4 @@
-"""The rows of Postgres as every process knows them: triggers, hubs and sources, read from their compacted topics.
+"""The rows of Postgres as every process knows them, from compacted topics: triggers, hubs, sources, workspaces, keys.
 
 Every worker and every ingest process reads the whole of these topics, from the start, outside any consumer group, and then
 follows them. Each topic has one partition, in commit order, so "applied up to offset N" says all: that number goes out
@@ -6,7 +6,8 @@ with the heartbeat, and a call that changed a row waits until every process is p
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -17,17 +18,20 @@ from aiokafka.errors import KafkaError
 
 from streams.change import Origin
 from streams.goodbye import let_go
+from streams.key import ApiKey
+from streams.packed import Packed
 from streams.settings import Settings
-from streams.topics import HUBS, SOURCES, TRIGGERS, Topic
+from streams.topics import HUBS, KEYS, SOURCES, TRIGGERS, WORKSPACES, Topic
 from streams.trigger import Hub, Source, Trigger
+from streams.workspace import Workspace
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
 """Pause after the broker failed a read: short, since a row that waits is a trigger that is not live."""
 
-OnChange = Callable[[str, str, Any], None]
-"""Told of every change: topic name, row key, and the row (None when deleted)."""
+OnChange = Callable[[str, str, Any, Any], None]
+"""Told of every change: topic name, row key, the row before (None when it is new) and the row now (None when deleted)."""
 
 
 Row = TypeVar("Row")
@@ -44,28 +48,33 @@ Decode = Callable[[bytes], RowAfter[Any]]
 
 
 class Rows:
-    """All rows, kept current. The dictionaries are read-only to their users."""
+    """All rows, kept current. The mappings are read-only to their users."""
 
     def __init__(
         self, settings: Settings, on_change: OnChange | None = None, on_applied: Callable[[], None] | None = None
     ) -> None:
-        self.triggers: dict[str, Trigger] = {}
+        self.triggers = Packed(Trigger)
         self.hubs: dict[str, Hub] = {}
         self.sources: dict[str, Source] = {}
+        self.workspaces: dict[str, Workspace] = {}
+        self.keys: dict[str, ApiKey] = {}
         self.spread_sources: frozenset[str] = frozenset()
         self.applied: dict[str, int] = {}
         self._on_change = on_change
         self._on_applied = on_applied
-        self._tables: dict[str, tuple[Topic, dict[str, Any], Decode]] = {
+        kept: tuple[tuple[Topic, MutableMapping[str, Any], type], ...] = (
+            (TRIGGERS, self.triggers, Trigger),
+            (HUBS, self.hubs, Hub),
+            (SOURCES, self.sources, Source),
+            (WORKSPACES, self.workspaces, Workspace),
+            (KEYS, self.keys, ApiKey),
+        )
+        self._tables: dict[str, tuple[Topic, MutableMapping[str, Any], Decode]] = {
             topic.full_name(settings): (topic, rows, msgspec.json.Decoder(RowAfter[kind]).decode)  # type: ignore[valid-type]
-            for topic, rows, kind in (
-                (TRIGGERS, self.triggers, Trigger),
-                (HUBS, self.hubs, Hub),
-                (SOURCES, self.sources, Source),
-            )
+            for topic, rows, kind in kept
         }
         self._waiting: dict[tuple[str, str, int], list[asyncio.Future[int]]] = {}
-        self._recent: dict[tuple[str, str, int], int] = {}
+        self._recent: OrderedDict[tuple[str, str, int], int] = OrderedDict()
         self._consumer = AIOKafkaConsumer(
             **settings.kafka_client(), auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=500
         )
@@ -73,7 +82,7 @@ class Rows:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Read all three topics to their ends, then follow them in the background. Raises KafkaError when unreachable."""
+        """Read all of these topics to their ends, then follow them in the background. Raises KafkaError when unreachable."""
         consumer = self._consumer
         await consumer.start()
         partitions = [TopicPartition(name, 0) for name in self._tables]
@@ -139,7 +148,7 @@ class Rows:
             if self._on_applied is not None:
                 self._on_applied()
 
-    def _apply(self, table: str, rows: dict[str, Any], decode: Decode, record: Any) -> None:
+    def _apply(self, table: str, rows: MutableMapping[str, Any], decode: Decode, record: Any) -> None:
         key = (record.key or b"").decode(errors="replace")
         change = None
         try:
@@ -148,20 +157,21 @@ class Rows:
             # Nobody can say what the row asks for now; what it asked for before is certainly over.
             log.warning("row_unreadable", topic=table, key=key, offset=record.offset, error=str(error))
         row = change.after if change is not None else None
-        if row is None:
-            rows.pop(key, None)
-        else:
+        before = rows.get(key)
+        if row is not None:
             rows[key] = row
+        elif before is not None:
+            del rows[key]
         if table == SOURCES.name:
             self.spread_sources = frozenset(source.source for source in self.sources.values() if source.spread == "subject")
         if self._on_change is not None:
-            self._tell(table, key, row)
+            self._tell(table, key, before, row)
         if change is not None and change.source.txId is not None:
             self._announce((table, key, change.source.txId), record.offset)
 
-    def _tell(self, table: str, key: str, row: Any) -> None:
+    def _tell(self, table: str, key: str, before: Any, row: Any) -> None:
         try:
-            self._on_change(table, key, row)  # type: ignore[misc]  # asked for by the caller
+            self._on_change(table, key, before, row)  # type: ignore[misc]  # asked for by the caller
         except Exception:
             log.exception("row_unapplied", topic=table, key=key)  # one row must not stop those behind it
 
@@ -171,4 +181,4 @@ class Rows:
                 future.set_result(offset)
         self._recent[change] = offset
         while len(self._recent) > 10_000:  # a change is asked for within seconds of its commit
-            del self._recent[next(iter(self._recent))]
+            self._recent.popitem(last=False)

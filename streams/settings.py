@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     """Copies of every topic; 3 on a cluster."""
     signing_key: SecretStr = SecretStr("development-only")
     """Signs what only touchline may write (reserved sources). `touchline up` makes one per data directory."""
+    authentication: Literal["keys", "none"] = "keys"
+    """Whether the API asks for a key. With `none` every caller may do everything, so only on a loopback address."""
+    api_key: SecretStr | None = None
+    """The key that a producer of this process hands in its events with."""
+    workspace_max_triggers: int = 100_000
+    """Triggers a workspace may have unless its own row says otherwise: a tenth of what a worker was measured with."""
     public_url: str = "http://127.0.0.1:8700"
     """Where hubs reach this installation: the start of every `callback_url`."""
     heartbeat_seconds: float = 1.0

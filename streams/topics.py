@@ -7,6 +7,13 @@ from aiokafka.partitioner import murmur2
 
 from streams.settings import Settings
 
+MAX_RECORD_BYTES = 2 * 1024 * 1024
+"""A body of 1 MiB is accepted at the door, and later stages wrap it; the broker's default is hardly more than the body."""
+HEADER_BYTES = 64 * 1024
+"""Room for a record's key and headers, the reason of a dead letter among them."""
+MAX_DISPATCH_BYTES = 4 * MAX_RECORD_BYTES
+"""A dispatch tells of its event twice, as the event and as a seed part, beside the texts of its trigger's row."""
+
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -36,19 +43,23 @@ _COMPACTED = {"cleanup.policy": "compact"}
 EVENTS = Topic("events", config=_kept(7))
 CROSSINGS = Topic("crossings", config=_kept(30))
 FIRINGS = Topic("firings", config=_kept(7))
-DISPATCHES = Topic("dispatches", config=_kept(7))
+DISPATCHES = Topic("dispatches", config=_kept(7) | {"max.message.bytes": str(MAX_DISPATCH_BYTES)})
 EXECUTIONS = Topic("executions", config=_kept(30))
-DEAD = Topic("dead", config=_kept(30))
+DEAD = Topic("dead", config=_kept(30) | {"max.message.bytes": str(MAX_DISPATCH_BYTES + HEADER_BYTES)})
+"""Takes whatever another topic took, with the reason beside it."""
 
 # Rows out of Postgres, one compacted topic a table, in commit order: one partition.
 TRIGGERS = Topic("triggers", staged=False, config=_COMPACTED)
 HUBS = Topic("hubs", staged=False, config=_COMPACTED)
 SOURCES = Topic("sources", staged=False, config=_COMPACTED)
+WORKSPACES = Topic("workspaces", staged=False, config=_COMPACTED)
+KEYS = Topic("keys", staged=False, config=_COMPACTED)
 
 # What each process says of itself: its stages, its counts, and how far it has applied the rows above.
 HEARTBEATS = Topic("heartbeats", staged=False, config=_COMPACTED)
 
-TOPICS = (EVENTS, CROSSINGS, FIRINGS, DISPATCHES, EXECUTIONS, DEAD, TRIGGERS, HUBS, SOURCES, HEARTBEATS)
+ROWS = (TRIGGERS, HUBS, SOURCES, WORKSPACES, KEYS)
+TOPICS = (EVENTS, CROSSINGS, FIRINGS, DISPATCHES, EXECUTIONS, DEAD, *ROWS, HEARTBEATS)
 
 
 @lru_cache(maxsize=1_000_000)

@@ -1,13 +1,18 @@
 """A trigger: one row of `scheduler.jobs`, the same in Postgres, on the `triggers` topic and in the API."""
 
+import re
 from typing import Any, NamedTuple
 
 import msgspec
 
+from streams.bounds import check_bounds
+from streams.dialect import is_plain, translate_condition
 from streams.errors import InvalidEvent, InvalidTrigger
 from streams.event import check_name
-from streams.filter import Predicate, parse_filter
-from streams.watch import Watch, parse_watch
+from streams.event_key import EventKey, parse_event_key
+from streams.filter import Clause, parse_filter
+from streams.scale import Scales
+from streams.watch import Watch, find_watch
 
 SCHEDULE_TYPES = ("event",)
 """What `schedule_type` accepts today."""
@@ -31,7 +36,9 @@ class Trigger(msgspec.Struct, omit_defaults=False):
     fallback_to_new_hub: bool = False
     owner_email: str | None = None
     one_shot: bool = False
+    pattern: str | None = None
     match_filter: dict[str, Any] | None = None
+    crossing: dict[str, Any] | None = None
     extra_seed_parts: list[Any] = []
     generation: int = 1
     created_at: str | None = None
@@ -56,39 +63,66 @@ class Source(msgspec.Struct):
 
 
 class Condition(NamedTuple):
-    """What a trigger asks for, understood: the event key, the predicates, and the watch it implies, if any."""
+    """What a trigger asks for, understood: the event key, the clauses (ANDed), and the watch it asks for or implies, if any."""
 
-    source: str
-    type: str
-    predicates: tuple[Predicate, ...]
+    key: EventKey
+    clauses: tuple[Clause, ...]
     watch: Watch | None
 
 
-def parse_condition(trigger: Trigger) -> Condition:
-    """Understand a trigger's condition. Raises InvalidTrigger naming the field and what would be accepted."""
+def parse_condition(trigger: Trigger, scales: Scales | None = None) -> Condition:
+    """Understand a row, in the one model or in a condition form (SQL writes those too; `scales` are its workspace's own).
+
+    All that can be judged from the row alone is. Raises InvalidTrigger naming the field and what would be accepted.
+    """
     if trigger.schedule_type not in SCHEDULE_TYPES:
         raise InvalidTrigger("schedule_type", f"accepted: {', '.join(SCHEDULE_TYPES)}")
-    source, colon, event_type = trigger.schedule_expression.partition(":")
-    if not colon:
-        raise InvalidTrigger("schedule_expression", "must be source:type, such as sports_feed:goal")
+    _check_names(trigger)
+    expression, match_filter = trigger.schedule_expression, trigger.match_filter
+    if match_filter and not is_plain(match_filter):
+        check_bounds(match_filter, "match_filter")
+        expression, match_filter = translate_condition(expression, match_filter, scales)
+    key = parse_event_key(expression, trigger.pattern)
+    clauses = parse_filter(match_filter)
+    return Condition(key, clauses, find_watch(trigger.workspace, key, clauses, trigger.crossing))
+
+
+HUB_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+"""A hub's id stands in the path of every inject."""
+REMEMBERED_NAMES = 100_000
+"""Workspaces, agents and hubs remembered as valid: a million rows share a few."""
+_checked: set[tuple[str, str, str]] = set()
+
+
+def _check_names(trigger: Trigger) -> None:
+    _check_name("name", trigger.name)
+    if trigger.agent_instance_id is not None:
+        _check_agent_instance(trigger.agent_instance_id)
+    shared = trigger.workspace, trigger.agent_id, trigger.hub_id
+    if shared in _checked:
+        return
+    _check_name("workspace", trigger.workspace)
+    _check_name("agent_id", trigger.agent_id)
+    if not HUB_ID.fullmatch(trigger.hub_id):
+        raise InvalidTrigger("hub_id", "must be 1 to 128 letters, digits, dots, dashes or underscores, the first one no dot")
+    if len(_checked) < REMEMBERED_NAMES:
+        _checked.add(shared)
+
+
+def _check_name(path: str, value: str) -> None:
     try:
-        check_name("source", source)
-        check_name("type", event_type)
+        check_name(path, value)
     except InvalidEvent as error:
-        raise InvalidTrigger("schedule_expression", f"the {error.path} {error.message}") from error
-    if "*" in trigger.schedule_expression:
-        raise InvalidTrigger("schedule_expression", "wildcards are not understood; an exact source:type is accepted")
-    _check_agent_instance(trigger.agent_instance_id)
-    predicates = parse_filter(trigger.match_filter)
-    return Condition(source, event_type, predicates, parse_watch(trigger.workspace, source, event_type, predicates))
+        raise InvalidTrigger(path, error.message) from error
 
 
 PLACEHOLDERS = ("{date}", "{run_id}")
 """What `agent_instance_id` may hold; one that does names a fresh instance at every firing."""
 
 
-def _check_agent_instance(template: str | None) -> None:
-    rest = template or ""
+def _check_agent_instance(template: str) -> None:
+    _check_name("agent_instance_id", template)
+    rest = template
     for placeholder in PLACEHOLDERS:
         rest = rest.replace(placeholder, "")
     if "{" in rest or "}" in rest:

@@ -73,6 +73,7 @@ async def installation(kafka_bootstrap_servers: str, database_url: str) -> Async
         topic_prefix=f"test-{name}.",
         database_schema=f"test_{name}",
         partitions=4,
+        authentication="none",
     )
     await create_topics(settings)
     try:

@@ -22,12 +22,24 @@ app = typer.Typer(
 )
 topics = typer.Typer(help="The topics on the broker.", no_args_is_help=True)
 app.add_typer(topics, name="topics")
+triggers = typer.Typer(help="Triggers as files.", no_args_is_help=True)
+app.add_typer(triggers, name="triggers")
+keys = typer.Typer(help="The API keys that callers need.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+workspaces = typer.Typer(help="What each workspace may have.", no_args_is_help=True)
+app.add_typer(workspaces, name="workspaces")
 
 FAILED = 1
 """The exit code of a command that could not do what it was asked; typer itself ends a misspelt one with 2."""
 
 DATA_DIRECTORY = Path(".touchline")
 
+ApiUrl = Annotated[str, typer.Option("--api", envvar="TOUCHLINE_API_URL", help="Where the API listens.")]
+ApiKey = Annotated[str | None, typer.Option("--key", envvar="TOUCHLINE_API_KEY", help="API key, where keys are asked for.")]
+API_URL = "http://127.0.0.1:8700"
+TriggerPaths = Annotated[list[Path], typer.Argument(exists=True, help="YAML files, and directories of them.")]
+TriggerWorkspace = Annotated[str | None, typer.Option("--workspace", help="The workspace; else the key's own, or default.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Also delete the workspace's triggers that no file names.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port to listen on; 0 takes a free one.")]
 ListenPort = Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")]
@@ -47,6 +59,7 @@ def up(
     data_directory: DataDirectory = DATA_DIRECTORY,
     workers: Annotated[int, typer.Option(min=1, help="How many worker processes share the partitions.")] = 1,
     brokers: Annotated[int, typer.Option(min=1, help="Kafka brokers: with 3, any one may die.", callback=_majority)] = 1,
+    ask_for_keys: Annotated[bool, typer.Option("--keys", help="Ask every caller for an API key.")] = False,
 ) -> None:
     """Run all of it in the foreground, Kafka and Postgres included; Ctrl-C stops it.
 
@@ -54,7 +67,7 @@ def up(
     """
     from touchline.up import run
 
-    run(_settings(logging.WARNING), data_directory, port, workers, brokers)
+    run(_settings(logging.WARNING), data_directory, port, workers, brokers, ask_for_keys=ask_for_keys)
 
 
 @app.command()
@@ -112,6 +125,129 @@ def describe() -> None:
     for topic in asyncio.run(describe_topics(_settings())):
         table.add_row(topic.name, str(topic.partitions), str(topic.end_offset - topic.begin_offset), topic.cleanup_policy)
     Console().print(table)
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="What it is for, for people to read.")],
+    scopes: Annotated[str, typer.Option(help="Any of ingest, triggers, executions, admin, with commas between.")],
+    workspace: Annotated[str, typer.Option(help="The workspace it belongs to.")] = "default",
+    installation: Annotated[bool, typer.Option("--installation", help="Make it a key for every workspace.")] = False,
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="Days until it expires; else it never does.")
+    ] = None,
+    data_directory: DataDirectory = DATA_DIRECTORY,
+) -> None:
+    """Make a key and print it, this once: only its hash is kept."""
+    from touchline.keys import create_key
+
+    belongs_to = None if installation else workspace
+    print(create_key(_settings(logging.WARNING), data_directory, belongs_to, name, scopes, expires_days))
+
+
+@keys.command("list")
+def list_keys(data_directory: DataDirectory = DATA_DIRECTORY) -> None:
+    """List the keys: what they are for, not what they are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from touchline.keys import list_keys
+
+    columns = ("key_id", "workspace", "name", "scopes", "created_at", "expires_at", "revoked_at")
+    table = Table(*columns, box=None)
+    for row in list_keys(_settings(logging.WARNING), data_directory):
+        shown = row | {"scopes": ",".join(row["scopes"]), "workspace": row["workspace"] or "(installation)"}
+        table.add_row(*(str(shown[column] or "") for column in columns))
+    Console().print(table)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="What `touchline keys list` calls key_id.")],
+    data_directory: DataDirectory = DATA_DIRECTORY,
+) -> None:
+    """Revoke a key, for good."""
+    from touchline.keys import revoke
+
+    revoke(_settings(logging.WARNING), data_directory, key_id)
+
+
+@workspaces.command("set")
+def set_workspace(
+    name: Annotated[str, typer.Argument(help="The workspace.")],
+    max_triggers: Annotated[int | None, typer.Option(min=0, help="Triggers it may have, enabled or not.")] = None,
+    scale: Annotated[
+        list[str] | None, typer.Option(help="field=least,…,most orders the words of a field; field= takes that away.")
+    ] = None,
+    data_directory: DataDirectory = DATA_DIRECTORY,
+) -> None:
+    """Change what is given, and print what is so now."""
+    from rich import print_json
+
+    from touchline.keys import set_workspace
+
+    print_json(data=set_workspace(_settings(logging.WARNING), data_directory, name, max_triggers, scale or ()), default=str)
+
+
+@triggers.command("apply")
+def apply_triggers(
+    paths: TriggerPaths,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    prune: Prune = False,
+    workspace: TriggerWorkspace = None,
+    api: ApiUrl = API_URL,
+    key: ApiKey = None,
+) -> None:
+    """Make the files true: create, change, and with --prune delete. Exit 1 when a row could not be written."""
+    from touchline.api import Api
+    from touchline.triggers_command import apply
+
+    with Api(api, key) as client:
+        raise typer.Exit(FAILED if apply(client, paths, workspace, prune=prune, dry_run=dry_run).faults else 0)
+
+
+@triggers.command("diff")
+def diff_triggers(
+    paths: TriggerPaths,
+    prune: Prune = False,
+    workspace: TriggerWorkspace = None,
+    api: ApiUrl = API_URL,
+    key: ApiKey = None,
+) -> None:
+    """Say what apply would change. Exit 1 when there is anything."""
+    from touchline.api import Api
+    from touchline.triggers_command import apply
+
+    with Api(api, key) as client:
+        raise typer.Exit(FAILED if any(apply(client, paths, workspace, prune=prune, dry_run=True)) else 0)
+
+
+@triggers.command("export")
+def export_triggers(workspace: TriggerWorkspace = None, api: ApiUrl = API_URL, key: ApiKey = None) -> None:
+    """Print every trigger as YAML that apply takes back."""
+    from touchline.api import Api
+    from touchline.triggers_command import export_rows
+
+    with Api(api, key) as client:
+        export_rows(client, workspace)
+
+
+@app.command("why")
+def why_fired(
+    event: Annotated[str, typer.Argument(help="The event's id.")],
+    trigger: Annotated[str, typer.Argument(help="The trigger's id.")],
+    source: Annotated[str | None, typer.Option(help="The event's source: only its partition is searched.")] = None,
+    subject: Annotated[str | None, typer.Option(help="The event's subject, for a source that is spread.")] = None,
+    around: Annotated[str | None, typer.Option(help="When it was accepted, give or take 5 minutes (RFC 3339).")] = None,
+    api: ApiUrl = API_URL,
+    key: ApiKey = None,
+) -> None:
+    """Say why an event did or did not fire a trigger. Exit 0 when it did or would, else 1."""
+    from touchline.api import Api
+    from touchline.why_command import why
+
+    with Api(api, key) as client:
+        raise typer.Exit(0 if why(client, event, trigger, source=source, subject=subject, around=around) else FAILED)
 
 
 @app.command()

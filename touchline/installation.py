@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from connectors.kafka.topics import create_topics
+from connectors.postgres.connection import connected
 from streams.errors import StackError
 from streams.settings import Settings
 from touchline.addresses import Addresses, forget_addresses
@@ -78,12 +79,11 @@ class Installation:
         settings = self._settings.model_copy(
             update={"kafka_bootstrap_servers": self.addresses.kafka, "database_url": self.addresses.database}
         )
-        asyncio.run(_prepare(settings))
+        asyncio.run(_prepare(settings, self.addresses.hub))
         self._say(f"schema and topics are made ({time.monotonic() - began:.1f} s)")
         self._start_processes()
         self._await_ready(f"{self.addresses.hub}/health")
         self._await_ready(f"{self.addresses.api}/health")
-        self._register_hub()
         self._ready = True
         self._write_addresses()
         self._say(f"ready, every stage works ({time.monotonic() - began:.1f} s)")
@@ -95,6 +95,11 @@ class Installation:
         if self._supervisor.pids():
             self._say("stopping")
         self._supervisor.stop()
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether the API asks every caller for a key."""
+        return self._settings.authentication == "keys"
 
     def pids(self) -> dict[str, int]:
         """The process id of each part that runs now."""
@@ -151,14 +156,18 @@ class Installation:
         return Part(name, start, log)
 
     def _environment(self) -> dict[str, str]:
-        """This process's environment, and where the servers are by now."""
+        """This process's environment, where the servers are by now, and whether callers need keys."""
         own = {
             "TOUCHLINE_PUBLIC_URL": self.addresses.api,
             "TOUCHLINE_SIGNING_KEY": signing_key(self._data_directory),
             "TOUCHLINE_REPLICATION_FACTOR": str(self._settings.replication_factor),
         }
-        servers = {"KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka, "DATABASE_URL": self.addresses.database}
-        return own | os.environ | servers
+        decided = {
+            "KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka,
+            "DATABASE_URL": self.addresses.database,
+            "TOUCHLINE_AUTHENTICATION": self._settings.authentication,
+        }
+        return own | os.environ | decided
 
     def _await_ready(self, url: str) -> None:
         """Wait until that address answers 200. Raises StackError with what it said last."""
@@ -178,13 +187,6 @@ class Installation:
         logs = self._data_directory / "logs"
         raise StackError(f"not every stage works after {READY_SECONDS:.0f} s; see {logs}. {url} said: {said}")
 
-    def _register_hub(self) -> None:
-        """Register the reference hub, or tell where it is this time."""
-        body = {"hub_id": LOCAL_HUB, "base_url": self.addresses.hub}
-        answer = httpx.post(f"{self.addresses.api}/api/v1/hubs", json=body, timeout=30)
-        if not answer.is_success:
-            raise StackError(f"the reference hub could not be registered: {answer.status_code} {answer.text}")
-
     def _write_addresses(self) -> None:
         """Once everything is ready, and again whenever a process has another id."""
         if self._ready:
@@ -192,9 +194,20 @@ class Installation:
             self.addresses.write(self._data_directory)
 
 
-async def _prepare(settings: Settings) -> None:
-    """Bring the schema up to date and make the topics, at the same time."""
+async def _prepare(settings: Settings, hub_url: str) -> None:
+    """Bring the schema up to date and make the topics, at the same time; then register the reference hub, or tell where it is.
+
+    That is written as a row, since nobody has a key to the API yet, and before the connector starts, so that it is on its
+    topic when `GET /health` first answers 200.
+    """
     await asyncio.gather(migrate(settings), create_topics(settings))
+    async with connected(settings) as connection:
+        await connection.execute(
+            "INSERT INTO hubs (hub_id, base_url) VALUES ($1, $2) "
+            "ON CONFLICT (hub_id) DO UPDATE SET base_url = excluded.base_url, token = NULL",
+            LOCAL_HUB,
+            hub_url,
+        )
 
 
 def _check_free(port: int) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from streams.errors import InvalidInput
 from streams.settings import Settings
@@ -24,9 +25,20 @@ INTERRUPTED = 128 + signal.SIGINT
 """The exit code of a demo that was ended before it could tell whether the sums balance, as shells give it."""
 
 
-def run(settings: Settings, data_directory: Path, port: int, workers: int, brokers: int = 1) -> None:
-    """Run everything until Ctrl-C or SIGTERM. Raises StackError when it cannot be started."""
-    with stopped_by_signals(), running(settings, data_directory, port, workers, _say, brokers) as installation:
+def run(
+    settings: Settings, data_directory: Path, port: int, workers: int, brokers: int = 1, *, ask_for_keys: bool = False
+) -> None:
+    """Run everything until Ctrl-C or SIGTERM. Raises StackError when it cannot be started.
+
+    Callers need keys when that is asked for, or TOUCHLINE_AUTHENTICATION says so; all listens on loopback alone.
+    """
+    asked = ask_for_keys or ("authentication" in settings.model_fields_set and settings.authentication == "keys")
+    with (
+        stopped_by_signals(),
+        running(
+            settings, data_directory, port, workers, _say, brokers, authentication="keys" if asked else "none"
+        ) as installation,
+    ):
         _say(_welcome(installation, data_directory))
         threading.Event().wait()
 
@@ -43,11 +55,18 @@ def run_demo(settings: Settings, data_directory: Path, speed: float | None) -> i
 
 @contextmanager
 def running(
-    settings: Settings, data_directory: Path, port: int, workers: int, say: Callable[[str], None], brokers: int = 1
+    settings: Settings,
+    data_directory: Path,
+    port: int,
+    workers: int,
+    say: Callable[[str], None],
+    brokers: int = 1,
+    authentication: Literal["keys", "none"] = "none",
 ) -> Iterator[Installation]:
     """An installation that is ready; all of it is stopped at the end, however that comes. Raises StackError."""
     if brokers > 1 and "kafka_bootstrap_servers" in settings.model_fields_set:
         raise InvalidInput("--brokers", "KAFKA_BOOTSTRAP_SERVERS names a Kafka; unset it, or leave the option out")
+    settings = settings.model_copy(update={"authentication": authentication})
     with held(data_directory):
         installation = Installation(settings, data_directory, port, workers, say, brokers)
         try:
@@ -82,10 +101,15 @@ def _say(line: str) -> None:
 
 def _welcome(installation: Installation, data_directory: Path) -> str:
     addresses = installation.addresses
+    if installation.asks_for_keys:
+        callers = f"The API asks for keys: touchline keys create --data-dir {data_directory} --help"
+    else:
+        callers = "The API asks for no key: whoever is on this machine may do everything; --keys changes that."
     return f"""
   API       {addresses.api}
   Kafka     {addresses.kafka}
   Database  {addresses.database}
   Hub       {addresses.hub}, registered as "{addresses.hub_id}"
 
+{callers}
 Logs are in {data_directory / "logs"}. Ctrl-C stops everything."""

@@ -25,15 +25,12 @@ from aiokafka.protocol.offset import OffsetRequest
 
 from streams.errors import ConnectorError, Unavailable
 from streams.settings import Settings
-from streams.topics import TOPICS, Topic
+from streams.topics import MAX_RECORD_BYTES, TOPICS, Topic
 
 TABLES = ("edges", "gates", "seen")
 """Faust's tables; each has a changelog topic."""
 
 HOUR_MS = 60 * 60 * 1000
-MAX_RECORD_BYTES = 2 * 1024 * 1024
-"""A body of 1 MiB is accepted at the door, and later stages wrap it; the broker's default is hardly more than the body."""
-
 MIN_IN_SYNC = 2
 """Replicas that have a record before it is acknowledged, where there are three: one broker may die with nothing lost, and
 nothing waits for its return."""
@@ -89,7 +86,7 @@ async def create_topics(settings: Settings) -> None:
                 name,
                 topic.partitions(settings),
                 settings.replication_factor,
-                topic_configs=topic.config | common,
+                topic_configs=common | topic.config,
             )
             for name, topic in wanted.items()
             if name not in existing

@@ -11,18 +11,21 @@ from aiokafka.errors import ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
-from connectors.kafka.topics import MAX_RECORD_BYTES
 from connectors.postgres.pgoutput import Row
 from connectors.postgres.tables import Table
 from streams.change import Change, Origin
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.goodbye import LET_GO_SECONDS, let_go
 from streams.settings import Settings
+from streams.topics import MAX_RECORD_BYTES
 
 BATCH_BYTES = 256 * 1024
 """A batch of some hundred rows: waiting for its ack costs little, and one a topic is little memory."""
 LARGEST_VALUE_BYTES = MAX_RECORD_BYTES - 1024
 """What the topics take, less what a record has besides its key and value, with room to spare."""
+
+DEEP_BRACKETS = 500
+"""Brackets without which no JSON is too deep: half of what Python can follow."""
 
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -93,9 +96,11 @@ class Outlet:
             self._counts["produced"] += records
 
     async def _change(self, table: Table, key: bytes, change: Change[Row]) -> None:
+        # What a row was is a courtesy, what it is is the point: Debezium, too, leaves `before` out when it has none.
+        if change.before is not None and _may_be_deep(change.before):
+            change.before = None
         value = _encode(change)
         if len(value) + len(key) > LARGEST_VALUE_BYTES and change.before is not None:
-            # What a row was is a courtesy, what it is is the point: Debezium, too, leaves `before` out when it has none.
             change.before = None
             value = _encode(change)
         if len(value) + len(key) > LARGEST_VALUE_BYTES:
@@ -128,6 +133,12 @@ class Outlet:
             return await future
         finally:
             self.stalled = False
+
+
+def _may_be_deep(row: Row) -> bool:
+    """Whether JSON in it may be nested deeper than readers can follow, who would then miss what the row is now."""
+    texts = (bytes(value) for value in row.values() if isinstance(value, msgspec.Raw))
+    return any(text.count(b"{") + text.count(b"[") > DEEP_BRACKETS for text in texts)
 
 
 def _look_at(future: "asyncio.Future[RecordMetadata]") -> None:

@@ -206,6 +206,17 @@ def _number(text: str) -> int | float:
     return float(text) if set(text) & set(".eEna") else int(text)
 
 
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^{},"]+)', re.DOTALL)
+
+
+def _texts(text: str) -> list[str | None]:
+    """The elements of a text array, quoted where they must be: `{plain,"two words",NULL}` (PostgreSQL manual, 8.15.6)."""
+    return [
+        (None if plain == "NULL" else plain) if plain else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
+        for quoted, plain in _ELEMENT.findall(text)
+    ]
+
+
 _VALUES: dict[int, Callable[[str], Any]] = {
     16: lambda text: text in ("t", "true"),  # bool, as the plugin and as a cast to text writes it
     20: int,
@@ -218,8 +229,9 @@ _VALUES: dict[int, Callable[[str], Any]] = {
     114: lambda text: msgspec.Raw(text.encode()),  # passed on as it is: no number or depth that Postgres holds can fail here
     3802: lambda text: msgspec.Raw(text.encode()),
     1184: _instant,
+    1009: _texts,
 }
-"""By type OID: bool, int8, int2, int4, oid, float4, float8, numeric, json, jsonb, timestamptz. Source: pg_type.dat."""
+"""By type OID: bool, int8, int2, int4, oid, float4, float8, numeric, json, jsonb, timestamptz, text[]. Source: pg_type.dat."""
 
 
 def json_value(text: str, type_oid: int) -> Any:

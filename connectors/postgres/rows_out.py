@@ -1,4 +1,4 @@
-"""Rows out of Postgres: every committed change of `jobs`, `hubs` and `sources`, once each, in commit order, to Kafka.
+"""Rows out of Postgres: every committed change of the tables in tables.py, once each, in commit order, to Kafka.
 
 The protocol, and why nothing is lost:
 - The slot keeps the log from the last transaction we have let go of. We look at it (peek), send its changes, wait for the

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from connectors.postgres.pgoutput import Row
-from streams.topics import HUBS, SOURCES, TRIGGERS, Topic
+from streams.topics import HUBS, KEYS, SOURCES, TRIGGERS, WORKSPACES, Topic
 
 
 class Table(NamedTuple):
@@ -18,7 +18,13 @@ class Table(NamedTuple):
         return str(row[self.key]).encode()
 
 
-TABLES = (Table("sources", "source", SOURCES), Table("hubs", "hub_id", HUBS), Table("jobs", "id", TRIGGERS))
+TABLES = (
+    Table("api_keys", "key_id", KEYS),
+    Table("workspaces", "workspace", WORKSPACES),
+    Table("sources", "source", SOURCES),
+    Table("hubs", "hub_id", HUBS),
+    Table("jobs", "id", TRIGGERS),
+)
 """In the order a snapshot sends them: what a trigger leans on comes before it."""
 
 TABLE_BY_NAME = {table.name: table for table in TABLES}

@@ -25,6 +25,7 @@ def settings(kafka_bootstrap_servers: str, database_url: str) -> Settings:
         topic_prefix=f"acceptance-{name}.",
         database_schema=f"acceptance_{name}",
         partitions=4,
+        authentication="none",
     )
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.acceptance.installation import Client, Command
+from tests.acceptance.installation import Client, Command, command_environment
 from tests.acceptance.receiver import Receiver
 from tests.waiting import eventually
 
@@ -37,6 +39,47 @@ async def test_up_prints_where_each_part_listens(embedded: Command) -> None:
     assert addresses.database in embedded.output
     assert addresses.pids.keys() == {"up", "kafka", "postgres", "hub", "connect", "worker-1", "ingest"}
     assert all(psutil.pid_exists(pid) for pid in addresses.pids.values())
+
+
+async def test_up_says_that_it_asks_for_no_key(embedded: Command) -> None:
+    """One line: who may do what, and what changes that."""
+    await eventually(lambda: "The API asks for no key" in embedded.output, 10, "it is said")
+    assert "--keys" in embedded.output
+
+
+async def test_up_with_keys_lets_nobody_in_without_one(data_directory: Path) -> None:
+    """`touchline keys create` makes the first one, from what `addresses.json` says; with it, a newcomer's trigger completes."""
+    command = Command("up", data_directory, "--port", "0", "--keys", environment={})
+    try:
+        api = (await command.ready()).api
+        assert httpx.get(f"{api}/api/v1/triggers").status_code == 401
+        assert httpx.get(f"{api}/health").status_code == 200
+        create = [
+            "keys",
+            "create",
+            "--name",
+            "first",
+            "--scopes",
+            "ingest,triggers,executions",
+            "--data-dir",
+            str(data_directory),
+        ]
+        made = subprocess.run(
+            [sys.executable, "-m", "touchline.cli", *create],
+            env=command_environment({}),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        with Client(api) as client:
+            client.http.headers["Authorization"] = f"Bearer {made.stdout.strip()}"
+            await eventually(lambda: client.http.get("/api/v1/hubs/local").status_code == 200, 10, "the key works")
+            trigger_id = client.create_trigger("hello", "greeter:hello", "local", agent_instance_id="reporter-{run_id}")
+            client.publish("greeter", "hello", {"to": "world"})
+            await eventually(lambda: statuses(client, trigger_id) == ["COMPLETED"], 30, "the reference hub completes it")
+        assert "touchline keys create" in command.output
+    finally:
+        command.stop()
 
 
 async def test_a_newcomer_can_create_a_trigger_at_once(embedded: Command) -> None:

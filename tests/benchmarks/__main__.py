@@ -17,21 +17,27 @@ import uvloop
 from tests.benchmarks.engines.garage import bare_loop, other_engines
 from tests.benchmarks.ingest import measure_ingest
 from tests.benchmarks.latency import measure_latency
+from tests.benchmarks.live import measure_live
+from tests.benchmarks.loading import measure_loading
 from tests.benchmarks.machine import conditions, this_machine
+from tests.benchmarks.matching import ALONE_SIZE, SIZES, measure_matching
 from tests.benchmarks.picture import picture
-from tests.benchmarks.report import page, targets
+from tests.benchmarks.report import page
 from tests.benchmarks.results import (
     Detect,
     Ingest,
     Latency,
     Match,
+    Matcher,
     MatchSize,
     Restart,
     Results,
+    Rows,
     Soak,
     read_results,
     write_results,
 )
+from tests.benchmarks.targets import targets
 from tests.benchmarks.track import Track, opened
 from tests.benchmarks.triggers import crossing_triggers, mixed_triggers
 from tests.benchmarks.whole import Hub, whole_installation
@@ -41,12 +47,17 @@ RESULTS = Path(__file__).with_name("results")
 TRIGGERS = (1, 1_000, 100_000)
 """Triggers that match is measured with, ascending: rows are only ever added."""
 
+LOADED_ROWS, LIVE_ROWS = 1_000_000, 100_000
+"""Rows that a worker loads, and rows beside which a new one becomes live."""
+
 
 class Part(StrEnum):
     """What can be measured alone."""
 
     DETECT = "detect"
     MATCH = "match"
+    MATCHER = "matcher"
+    ROWS = "rows"
     LATENCY = "latency"
     INGEST = "ingest"
     RESTART = "restart"
@@ -92,6 +103,21 @@ class Bench:
             lap, size.firings = await track.run_match(triggers)
             size.touchline.append(lap)
         return size
+
+    async def matcher(self, _scratch: Path) -> None:
+        """The index alone."""
+        found = conditions()
+        sets = await asyncio.to_thread(measure_matching, SIZES, ALONE_SIZE, say)
+        self.results.matcher = Matcher(found, sets)
+
+    async def rows(self, scratch: Path) -> None:
+        """A worker's rows: loaded from their topic, and one more beside them."""
+        found, hub = conditions(), Hub()
+        loading = await asyncio.to_thread(measure_loading, LOADED_ROWS)
+        say(f"  {loading.rows:,} rows in {loading.seconds:.1f} s, {loading.memory_mib:,.0f} MiB")
+        async with hub.listening(), whole_installation(scratch / "rows") as whole:
+            live = await measure_live(whole, hub, LIVE_ROWS, say)
+        self.results.rows = Rows(found, loading, live)
 
     async def latency(self, scratch: Path) -> None:
         """A hub of our own, and every pace."""

@@ -5,8 +5,9 @@ from html import escape
 from typing import NamedTuple
 
 from tests.benchmarks.engines.garage import TOUCHLINE
-from tests.benchmarks.report import best
 from tests.benchmarks.results import Results, middle
+from tests.benchmarks.rowsets import MIX
+from tests.benchmarks.targets import best
 
 WIDTH, LABEL_WIDTH, BAR_WIDTH = 900, 300, 480
 ROW, GAP, MARGIN = 24, 34, 24
@@ -78,6 +79,12 @@ def _panels(results: Results) -> Iterator[Panel]:
                     Bar(f"{size.triggers:,} triggers", lap.records_per_second, f"{lap.records_per_second:,.0f}", ours=True)
                 )
         yield Panel("Detect and match together: events per second", bars)
+    if results.matcher:
+        sets = [one for one in results.matcher.sets if one.name == MIX.name]
+        yield Panel(
+            "Matching alone: events per second",
+            [Bar(f"{one.rows:,} triggers", one.events_per_second, f"{one.events_per_second:,.0f}", ours=True) for one in sets],
+        )
     if results.latency:
         bars = []
         for pace in results.latency.paces:

@@ -6,7 +6,10 @@ from typing import Any
 
 import msgspec
 
+from tests.benchmarks.live import Live
+from tests.benchmarks.loading import Loading
 from tests.benchmarks.machine import Conditions, Machine
+from tests.benchmarks.matching import Matching
 from tests.benchmarks.race import Lap
 
 
@@ -108,6 +111,21 @@ class Soak(msgspec.Struct):
         return median(self.memory_mib[-fifth:]) / median(self.memory_mib[fifth : 2 * fifth])
 
 
+class Matcher(msgspec.Struct):
+    """The index alone, on one core."""
+
+    conditions: Conditions
+    sets: list[Matching]
+
+
+class Rows(msgspec.Struct):
+    """Rows read from their topic by a worker, and how soon a new one is live beside many."""
+
+    conditions: Conditions
+    loading: Loading
+    live: Live
+
+
 class Results(msgspec.Struct, omit_defaults=True):
     """One day's results on one machine. A part is missing when it was not measured."""
 
@@ -118,6 +136,8 @@ class Results(msgspec.Struct, omit_defaults=True):
     ingest: Ingest | None = None
     restart: Restart | None = None
     soak: Soak | None = None
+    matcher: Matcher | None = None
+    rows: Rows | None = None
 
 
 def read_results(path: Path, machine: Machine) -> Results:

@@ -78,6 +78,12 @@ class Whole:
             assert answer.status == status, f"POST {path}: {answer.status} {await answer.text()}"
             return await answer.json()
 
+    async def status_of(self, path: str, body: dict[str, object]) -> int:
+        """POST JSON; the answer's status."""
+        async with self._http.post(self.addresses.api + path, json=body) as answer:
+            await answer.read()
+            return answer.status
+
     @contextmanager
     def cores(self) -> Iterator[dict[str, float]]:
         """How much of a core each process uses during the block; the dictionary is filled at its end."""

@@ -12,6 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from connectors.connect import Connect
 from ingest.app import create_app
+from ingest.database import Database
+from ingest.key_rows import insert_key
+from streams.key import SCOPES
 from streams.settings import Settings
 from streams.topics import Topic
 from tests.waiting import eventually
@@ -35,9 +38,26 @@ async def serve(settings: Settings, *, begun: bool = True) -> AsyncIterator[http
         await serving
 
 
+async def make_key(
+    settings: Settings, workspace: str | None, *scopes: str, expires_days: int | None = None, name: str = "a test's"
+) -> dict[str, str]:
+    """Make a key in Postgres; the headers of whoever calls with it."""
+    database = Database(settings)
+    await database.start()
+    try:
+        made = await insert_key(database, workspace, name, scopes, expires_days)
+    finally:
+        await database.stop()
+    return {"Authorization": f"Bearer {made.text}"}
+
+
 @asynccontextmanager
 async def serve_connected(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve the API beside a connector that works, with hub `desk` registered."""
+    """Serve the API beside a connector that works, with hub `desk` registered.
+
+    Where keys are asked for, the client has one of the installation, with every scope.
+    """
+    headers = {} if settings.authentication == "none" else await make_key(settings, None, *SCOPES)
     connecting = asyncio.create_task(Connect(settings).run())
     try:
         async with serve(settings) as client:
@@ -47,6 +67,8 @@ async def serve_connected(settings: Settings) -> AsyncIterator[httpx.AsyncClient
                 return {stages["rows_out"], stages["executions_in"]} == {"ok"}
 
             await eventually(connected, 30, "the connector works")
+            client.headers.update(headers)
+            await eventually(lambda: is_known(client), 10, "the key is known")
             hub = await client.post("/api/v1/hubs", json={"hub_id": "desk", "base_url": "http://127.0.0.1:8701"})
             assert hub.status_code == 201, hub.text
             yield client
@@ -54,6 +76,11 @@ async def serve_connected(settings: Settings) -> AsyncIterator[httpx.AsyncClient
         connecting.cancel()
         with suppress(asyncio.CancelledError):
             await connecting
+
+
+async def is_known(client: httpx.AsyncClient, headers: dict[str, str] | None = None) -> bool:
+    """Whether whoever calls so is let in."""
+    return (await client.get("/api/v1/hubs", headers=headers)).status_code == 200
 
 
 def trigger(**columns: Any) -> dict[str, Any]:

@@ -73,7 +73,11 @@ async def test_a_broker_that_goes_away_and_comes_back_costs_nothing_that_was_acc
     What was refused is not sent behind the back of its sender once the broker is back.
     """
     settings = Settings(
-        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=database_url, partitions=4, kafka_timeout_seconds=1.0
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        database_url=database_url,
+        partitions=4,
+        kafka_timeout_seconds=1.0,
+        authentication="none",
     )
     await create_topics(settings)
     async with serve(settings) as client:
@@ -101,7 +105,11 @@ async def test_a_broker_that_goes_away_and_comes_back_costs_nothing_that_was_acc
 async def test_a_killed_broker_under_load_loses_nothing_that_was_accepted(kafka: EmbeddedKafka, database_url: str) -> None:
     """Every id answered with 202 lies on the topic, whatever was under way at the kill."""
     settings = Settings(
-        kafka_bootstrap_servers=kafka.bootstrap_servers, database_url=database_url, partitions=4, kafka_timeout_seconds=1.0
+        kafka_bootstrap_servers=kafka.bootstrap_servers,
+        database_url=database_url,
+        partitions=4,
+        kafka_timeout_seconds=1.0,
+        authentication="none",
     )
     await create_topics(settings)
     accepted: set[str] = set()
@@ -134,7 +142,11 @@ async def test_ingest_starts_without_kafka_and_postgres_and_finds_them_when_they
     await asyncio.to_thread(broker.start)
     await asyncio.to_thread(database.start)
     settings = Settings(
-        kafka_bootstrap_servers=broker.bootstrap_servers, database_url=database.url, partitions=2, kafka_timeout_seconds=1.0
+        kafka_bootstrap_servers=broker.bootstrap_servers,
+        database_url=database.url,
+        partitions=2,
+        kafka_timeout_seconds=1.0,
+        authentication="none",
     )
     await asyncio.to_thread(broker.stop)
     await asyncio.to_thread(database.stop)

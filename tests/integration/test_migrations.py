@@ -9,8 +9,10 @@ import pytest
 
 import migrations
 from streams.execution import Execution
+from streams.key import ApiKey
 from streams.settings import Settings
 from streams.trigger import Hub, Source, Trigger
+from streams.workspace import Workspace
 
 SHAPE = {
     "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity"
@@ -42,7 +44,10 @@ async def columns(settings: Settings, table: str) -> set[str]:
     return {column[1] for column in (await shape(settings))["columns"] if column[0] == table}
 
 
-@pytest.mark.parametrize(("table", "struct"), [("jobs", Trigger), ("hubs", Hub), ("sources", Source)])
+@pytest.mark.parametrize(
+    ("table", "struct"),
+    [("jobs", Trigger), ("hubs", Hub), ("sources", Source), ("workspaces", Workspace), ("api_keys", ApiKey)],
+)
 async def test_a_row_has_the_fields_the_vocabulary_gives_it(
     installation: Settings, table: str, struct: type[msgspec.Struct]
 ) -> None:

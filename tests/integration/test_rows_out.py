@@ -19,9 +19,11 @@ from connectors.postgres.rows_out import RowsOut
 from streams.change import Change
 from streams.heartbeat import Heartbeat
 from streams.heartbeat import decode as decode_heartbeat
+from streams.key import ApiKey
 from streams.settings import Settings
-from streams.topics import DEAD, HEARTBEATS, HUBS, SOURCES, TRIGGERS, Topic
+from streams.topics import DEAD, HEARTBEATS, HUBS, KEYS, SOURCES, TRIGGERS, WORKSPACES, Topic
 from streams.trigger import Hub, Source, Trigger
+from streams.workspace import Workspace
 from tests.environment import installation_environment
 from tests.integration.working import running
 from tests.waiting import eventually
@@ -147,6 +149,27 @@ async def test_hubs_and_sources_go_out_under_their_own_keys(installation: Settin
     source = msgspec.json.decode(sources.records[0].value, type=Change[Source]).after
     assert (hubs.records[0].key, hub and (hub.base_url, hub.token)) == (b"local", ("http://127.0.0.1:1", "secret"))
     assert (sources.records[0].key, source and source.spread) == (b"sports_feed", "subject")
+
+
+async def test_workspaces_and_keys_go_out_under_their_own_keys(installation: Settings, database: asyncpg.Connection) -> None:
+    """With arrays as lists and times as instants, from a snapshot as from the log."""
+    insert = "INSERT INTO api_keys (key_id, workspace, name, scopes, hash) VALUES ($1, $2, 'n', '{triggers,ingest}', $3)"
+    await database.execute(insert, "before", "w", "a" * 64)
+    async with at_work(installation), Reader(installation, KEYS) as keys, Reader(installation, WORKSPACES) as workspaces:
+        await database.execute(insert, "after", None, "b" * 64)
+        await database.execute("UPDATE api_keys SET revoked_at = now() WHERE key_id = 'before'")
+        await database.execute("""INSERT INTO workspaces VALUES ('w', '{"severity": ["low", "high"]}', 7)""")
+        await keys.until(lambda: len(keys.records) == 3, "both keys, and that one is revoked")
+        await workspaces.until(lambda: bool(workspaces.records), "the workspace")
+    told = [msgspec.json.decode(record.value, type=Change[ApiKey]).after for record in keys.records]
+    assert [(key.key_id, key.workspace, key.scopes, key.revoked_at is None) for key in told if key] == [
+        ("before", "w", ["triggers", "ingest"], True),
+        ("after", None, ["triggers", "ingest"], True),
+        ("before", "w", ["triggers", "ingest"], False),
+    ]
+    workspace = msgspec.json.decode(workspaces.records[0].value, type=Change[Workspace]).after
+    assert workspace is not None
+    assert (workspace.scales, workspace.max_triggers) == ({"severity": ["low", "high"]}, 7)
 
 
 async def test_twenty_thousand_rows_of_one_transaction_arrive_in_order(

@@ -58,7 +58,7 @@ async def registered(client: httpx.AsyncClient, hub_url: str, run_id: str) -> As
 def trigger_rows(run_id: str) -> list[dict[str, Any]]:
     """The three rows of one run: every goal, one team's goals, and the price that reaches the threshold. Pure."""
     shared = {
-        "workspace": f"demo-{run_id}",
+        "workspace": workspace(run_id),
         "agent_id": "commentator",
         "agent_instance_id": FRESH_INSTANCE,
         "hub_id": HUB_ID,
@@ -83,6 +83,11 @@ def trigger_rows(run_id: str) -> list[dict[str, Any]]:
             "supervisor_message": f"{SYMBOL} reached {THRESHOLD_USD}; tell the desk.",
         },
     ]
+
+
+def workspace(run_id: str) -> str:
+    """The workspace of one run, of its triggers and of its events."""
+    return f"demo-{run_id}"
 
 
 def watch_id(run_id: str) -> str:

@@ -19,7 +19,7 @@ from touchline.addresses import Addresses
 from touchline.demo.balance import Line, Truth, balance
 from touchline.demo.closes import load_closes, upward_crossings
 from touchline.demo.heard import Heard
-from touchline.demo.registration import TEAM, THRESHOLD_USD, Registered, registered
+from touchline.demo.registration import TEAM, THRESHOLD_USD, Registered, registered, workspace
 from touchline.demo.replay import Replay
 from touchline.demo.serving import served
 from touchline.demo.stages import Stages
@@ -111,8 +111,9 @@ async def run(
         heard = await stack.enter_async_context(Heard(settings, triggers[:3]))
         demo = Demo(replay, truth, stages, heard, triggers)
         url = await stack.enter_async_context(served(replay.app()))
-        kafka = await stack.enter_async_context(KafkaPublisher(settings))
-        sports = SportsFeed(HttpPublisher(api, addresses.api), api, f"{url}/games", run_id, POLL_SECONDS)
+        kafka = await stack.enter_async_context(KafkaPublisher(settings, workspace=workspace(run_id)))
+        http = HttpPublisher(api, addresses.api, api_key=settings.api_key, workspace=workspace(run_id))
+        sports = SportsFeed(http, api, f"{url}/games", run_id, POLL_SECONDS)
         stocks = Prices(kafka, api, f"{url}/prices", run_id, POLL_SECONDS)
         async with _beside(stages.count_into(demo.tally), sports.run(), stocks.run()):
             with view_on(console) as view:

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from fastapi_problem.error import Problem
 
-from ingest.json_text import NESTING_LIMIT, check_time, decode, decode_any, decode_object
+from ingest.json_text import check_time, decode, decode_any, decode_object
 from streams.errors import InvalidEvent, InvalidInput
+from streams.nesting import NESTING_LIMIT
 
 
 class Pair(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,6 +52,15 @@ def test_nesting_is_bounded_and_width_is_not() -> None:
     for depth in (NESTING_LIMIT + 2, 100_000):
         with pytest.raises(InvalidInput):
             decode(b"[" * depth + b"]" * depth, decode_any)
+
+
+@pytest.mark.parametrize("depth", [NESTING_LIMIT + 1, 10_000])
+def test_the_field_that_is_too_deep_is_named(depth: int) -> None:
+    """Also when it is too deep to be decoded, and whatever its neighbours hold."""
+    text = b'{"name": "a \\"[{ b", "list": [[]], "match\\u005ffilter": ' + b'{"a": [' * depth + b"]}" * depth + b', "z": 1}'
+    with pytest.raises(InvalidInput) as caught:
+        decode_object(text)
+    assert caught.value.path == "match_filter"
 
 
 def test_no_body_is_an_empty_object() -> None:

@@ -1,138 +1,168 @@
-"""Crossings: the edge of each watch, and nobody else's."""
+"""Crossings: which watches an event concerns, where their state lies, and what is told."""
 
 from typing import Any
 
 import pytest
 
-from streams.crossing import Edge, Watches, crossing_event, judge_edge, judge_origin
-from streams.errors import InvalidTrigger
+from streams.crossing import Watched, Watches, crossing_event
 from streams.event import Event
-from streams.filter import RANGES, parse_filter
-from streams.watch import Watch, parse_watch
+from streams.watch import Watch
+from tests.unit.streams.detecting import watch, watching
 
 
-def watch(threshold: float = 100, event_type: str = "price_cross_above", **chosen: Any) -> Watch:
+def implied(threshold: float = 100, **chosen: Any) -> Watch:
     """A watch as a trigger on stocks would imply it."""
-    operator = "gte" if event_type.endswith("above") else "lte"
-    predicates = parse_filter({**chosen, "price": {operator: threshold}})
-    found = parse_watch("default", "stocks", event_type, predicates)
-    assert found is not None
-    return found
+    return watch("stocks:price_cross_above", {**chosen, "price": {"gte": threshold}})
 
 
-def crossings(watched: Watch, prices: list[float]) -> list[float]:
-    """The prices at which the watch crosses."""
-    edge: Edge | None = None
-    crossed_at = []
-    for offset, price in enumerate(prices):
-        across = RANGES[watched.operator](price, watched.threshold)
-        changed, crossed = judge_edge(edge, across, offset)
-        edge = changed or edge
-        if crossed:
-            crossed_at.append(price)
-    return crossed_at
+def asked(chosen: Any = None, **crossing: Any) -> Watch:
+    """A watch that a `crossing` object asks for."""
+    return watch("stocks:spike", chosen, {"field": "price", "direction": "above", "threshold": 100, **crossing})
 
 
-def test_a_crossing_is_an_edge_and_not_a_level() -> None:
-    """Only the step from below to at-or-above crosses; the first value ever seen sets the side."""
-    assert crossings(watch(), [101, 99, 100, 101, 90, 100.3, 100]) == [100, 100.3]
+def found(watches: Watches, event: Event) -> list[Watched]:
+    """The watches that the event concerns."""
+    looks = watches.looks.get(event.source, ())
+    return [one for look in looks for one in look.find(event.payload)[1] if one.concerns(event)]
 
 
-def test_crossing_below_is_the_mirror() -> None:
-    """From above to at-or-below."""
-    assert crossings(watch(event_type="price_cross_below"), [99, 101, 100, 90, 101, 99]) == [100, 99]
-
-
-def test_a_record_judged_before_changes_nothing() -> None:
-    """A replayed record, at or below the offset that last changed the edge, is skipped."""
-    edge = Edge(offset=7, across=False)
-    assert judge_edge(edge, True, 7) == (None, False)
-    assert judge_edge(edge, True, 8) == (Edge(offset=8, across=True), True)
-
-
-def test_a_forward_that_is_repeated_is_history() -> None:
-    """A copy of a misplaced record that comes again, behind later ones, must not set the value back."""
-    first = judge_origin(None, 5, 100)
-    assert first == Edge(offset=100, origin_offset=5)
-    assert judge_origin(first, 6, 101) == Edge(offset=101, origin_offset=6)
-    assert judge_origin(first, 5, 130) is None
-    assert judge_origin(first, 4, 131) is None
+def concerned(watches: Watches, payload: Any, **event: Any) -> set[str]:
+    """The ids of the watches that an event with this payload concerns."""
+    judged = Event(**{"source": "stocks", "type": "quote", "payload": payload, **event})
+    return {one.watch.id for one in found(watches, judged)}
 
 
 def test_an_event_concerns_exactly_the_watches_that_choose_its_value() -> None:
     """Equalities choose the value; another symbol, a text for a price and a crossing itself concern nobody."""
-    watches = Watches()
-    apple, other = watch(symbol="AAPL"), watch(90, symbol="MSFT")
-    watches.add(apple)
-    watches.add(other)
+    apple = implied(symbol="AAPL")
+    watches = watching(apple, implied(90, symbol="MSFT"))
+    assert concerned(watches, {"symbol": "AAPL", "price": 3}) == {apple.id}
+    assert concerned(watches, {"symbol": "AAPL", "price": "3"}) == set()
+    assert concerned(watches, {"symbol": "IBM", "price": 3}) == set()
+    assert concerned(watches, {"price": 3}) == set()
+    assert concerned(watches, {"symbol": "AAPL", "price": 3}, source="bonds") == set()
+    assert concerned(watches, {"symbol": "AAPL", "price": 3}, type="price_cross_above") == set()
 
-    def concerned(**event: Any) -> list[str]:
-        judged = Event(**{"source": "stocks", "type": "price", **event})
-        found = [look.find(judged.payload)[1] for look in watches.looks.get(judged.source, ())]
-        return [one.watch.id for chosen in found for one in chosen if one.concerns(judged)]
 
-    assert concerned(payload={"symbol": "AAPL", "price": 3}) == [apple.id]
-    assert concerned(payload={"symbol": "AAPL", "price": "3"}) == []
-    assert concerned(payload={"symbol": "IBM", "price": 3}) == []
-    assert concerned(payload={"price": 3}) == []
-    assert concerned(source="bonds", payload={"symbol": "AAPL", "price": 3}) == []
-    assert concerned(type="price_cross_above", payload={"symbol": "AAPL", "price": 3}) == []
+def test_an_event_concerns_the_watches_of_its_own_workspace() -> None:
+    """One without a workspace is of the workspace default, and of no other."""
+    ours = watch("stocks:price_changed", workspace="ours")
+    default = watch("stocks:price_changed")
+    watches = watching(ours, default)
+    assert concerned(watches, {"price": 3}) == concerned(watches, {"price": 3}, workspace="default") == {default.id}
+    assert concerned(watches, {"price": 3}, workspace="ours") == {ours.id}
+
+
+def test_any_change_looks_at_every_scalar_and_not_at_its_own_event() -> None:
+    """A text is a value, and so is null; a list is none."""
+    change = watch("stocks:price_changed")
+    watches = watching(change)
+    for value in (3, "3", None, True):
+        assert concerned(watches, {"price": value}) == {change.id}
+    assert concerned(watches, {"price": [3]}) == concerned(watches, {}) == set()
+    assert concerned(watches, {"price": 3}, type="price_changed") == set()
+
+
+def test_a_crossing_object_may_look_at_one_type_and_else_looks_at_all() -> None:
+    """Also at the type that the crossing's own event has, and at those of other crossings: it says what it looks at."""
+    every, quotes = asked(), asked(type="quote")
+    watches = watching(every, quotes)
+    assert concerned(watches, {"price": 3}) == {every.id, quotes.id}
+    assert concerned(watches, {"price": 3}, type="price_cross_above") == {every.id}
+    assert concerned(watches, {"price": 3}, type="spike") == {every.id}
 
 
 def test_a_watch_is_gone_with_its_last_trigger() -> None:
     """Two triggers that ask the same share a watch; it goes with the second."""
-    watches = Watches()
-    for _ in range(2):
-        watches.add(watch(symbol="AAPL"))
-    watches.remove(watch(symbol="AAPL"))
-    assert len(watches.looks["stocks"][0].find({"symbol": "AAPL", "price": 3})[1]) == 1
-    watches.remove(watch(symbol="AAPL"))
+    watches = watching(implied(symbol="AAPL"), implied(symbol="AAPL"))
+    watches.remove(implied(symbol="AAPL"))
+    assert concerned(watches, {"symbol": "AAPL", "price": 3})
+    watches.remove(implied(symbol="AAPL"))
     assert watches.looks == {}
     assert len(watches) == 0
 
 
-def test_a_crossing_says_what_was_crossed_and_by_which_event() -> None:
+def place(one: Watch, payload: Any, subject: str | None = "s-1", key: bytes = b"stocks") -> bytes:
+    """The state key of the value that an event shows."""
+    event = Event("stocks", "quote", payload, subject=subject)
+    (watched,) = found(watching(one), event)
+    return watched.find_place(event, key)
+
+
+def test_state_lives_with_its_event_and_names_its_watch() -> None:
+    """A state key begins with the event's key and ends with the watch's id."""
+    for one in (implied(), implied(symbol="AAPL"), asked(key=["symbol"])):
+        where = place(one, {"symbol": "AAPL", "price": 3})
+        assert where.startswith(b"stocks\x1f")
+        assert where.endswith(b"\x1f" + one.id.encode())
+
+
+def test_what_makes_a_value_of_its_own() -> None:
+    """The fields of the key; else the equalities; else the subject. 1 and 1.0 are one value of a key, 1 and true are two."""
+
+    def places(one: Watch, *payloads: Any) -> int:
+        return len({place(one, {"price": 3, **payload}, subject) for subject in ("s-1", "s-2", None) for payload in payloads})
+
+    assert places(implied(), {}) == 3
+    assert places(implied(symbol="AAPL"), {"symbol": "AAPL"}) == 1
+    assert places(asked(key=["symbol"]), {"symbol": "AAPL"}, {"symbol": "MSFT"}) == 2
+    assert places(asked(key=["symbol"]), {"symbol": 1}, {"symbol": 1.0}) == 1
+    assert places(asked(key=["symbol"]), {"symbol": 1}, {"symbol": True}, {"symbol": "1"}, {"symbol": None}) == 4
+    assert places(asked(key=["a", "b"]), {"a": "x", "b": "yz"}, {"a": "xy", "b": "z"}) == 2
+    assert places(asked(key=["a"]), {"a": "x" * 10_000}, {"a": "x" * 10_001}) == 2
+    assert len(place(asked(key=["a"]), {"price": 3, "a": "x" * 10_000})) < 200
+
+
+@pytest.mark.parametrize("payload", [{}, {"symbol": ["AAPL"]}, {"symbol": {}}])
+def test_an_event_without_a_field_of_the_key_shows_no_value(payload: Any) -> None:
+    """There is nothing to tell it from others by."""
+    assert place(asked(key=["symbol"]), {"price": 3, **payload}) == b""
+
+
+CAUSE = Event("stocks", "quote", {"symbol": "AAPL", "at": {"venue": "X"}, "price": 100.3}, id="e1", subject="s", time="t")
+
+
+def test_an_implied_crossing_says_what_was_crossed_and_by_which_event() -> None:
     """SPEC 3's payload, an id that follows from watch and event, and the cause."""
-    watched = watch(symbol="AAPL")
-    cause = Event(source="stocks", type="price", id="e1", payload={"symbol": "AAPL", "price": 100.3})
-    crossing = crossing_event(watched, cause, 100.3)
+    watched = implied(symbol="AAPL")
+    crossing = crossing_event(watched, CAUSE, 100.3)
     assert (crossing.source, crossing.type) == ("stocks", "price_cross_above")
     assert crossing.payload == {"symbol": "AAPL", "threshold": 100, "price": 100.3}
-    assert (crossing.watch, crossing.caused_by) == (watched.id, "e1")
-    assert crossing.id == crossing_event(watched, cause, 100.3).id
+    assert (crossing.watch, crossing.caused_by, crossing.subject, crossing.time) == (watched.id, "e1", "s", "t")
+    assert crossing.id == crossing_event(watched, CAUSE, 100.3).id
 
 
-def test_state_lives_with_its_event() -> None:
-    """An edge's key begins with the event's key; without an equality each subject is a value of its own."""
-
-    def place(watched: Watch) -> bytes:
-        watches = Watches()
-        watches.add(watched)
-        event = Event(source="stocks", type="price", subject="s-1", payload={"symbol": "AAPL", "price": 3})
-        (look,) = watches.looks["stocks"]
-        _, (found,) = look.find(event.payload)
-        return found.find_place(event, b"stocks")
-
-    assert place(watch()).startswith(b"stocks\x1f")
-    assert place(watch()).endswith(b"\x1fs-1")
-    assert place(watch(symbol="AAPL")).endswith(watch(symbol="AAPL").id.encode())
+def test_a_change_says_from_what_to_what() -> None:
+    """SPEC 3 gives no threshold to a change; null is a value that may have been before."""
+    change = watch("stocks:price_changed", {"symbol": "AAPL"})
+    assert crossing_event(change, CAUSE, 100.3, previous=None).payload == {"symbol": "AAPL", "previous": None, "price": 100.3}
 
 
-def test_workspaces_and_thresholds_never_share_a_watch() -> None:
-    """The same words in another workspace, or another threshold, are another watch."""
-    predicates = parse_filter({"price": {"gte": 100}})
-    ours = parse_watch("ours", "stocks", "price_cross_above", predicates)
-    theirs = parse_watch("theirs", "stocks", "price_cross_above", predicates)
-    assert ours is not None
-    assert theirs is not None
-    assert len({ours.id, theirs.id, watch(90).id, watch(100.0).id, watch(100).id}) == 4
+def test_a_crossing_that_was_asked_for_says_more() -> None:
+    """Its key, its direction, and how long it was held, since when."""
+    held = asked({"symbol": "AAPL"}, key=["at.venue"], held_for="1500ms", direction="both")
+    crossing = crossing_event(held, CAUSE, 99, across=False, since_ms=1_781_204_400_250)
+    assert crossing.payload == {
+        "symbol": "AAPL",
+        "at": {"venue": "X"},
+        "threshold": 100,
+        "price": 99,
+        "direction": "below",
+        "held_for_seconds": 1.5,
+        "since": "2026-06-11T19:00:00.250Z",
+    }
 
 
 @pytest.mark.parametrize(
-    "match_filter",
-    [{}, {"price": 100}, {"price": {"lte": 100}}, {"price": {"gte": 1, "gt": 2}}, {"price": {"gte": 1}, "symbol": {"ne": "A"}}],
+    ("direction", "across", "told"),
+    [("above", True, "above"), ("below", True, "below"), ("both", True, "above"), ("both", False, "below")],
 )
-def test_a_crossing_without_one_threshold_is_refused(match_filter: Any) -> None:
-    """The detector must know one threshold to watch, and which value."""
-    with pytest.raises(InvalidTrigger):
-        parse_watch("default", "stocks", "price_cross_above", parse_filter(match_filter))
+def test_a_direction_is_where_the_value_went(direction: str, across: bool, told: str) -> None:
+    """A watch both ways says which."""
+    assert crossing_event(asked(direction=direction), CAUSE, 1, across=across).payload["direction"] == told
+
+
+def test_a_field_of_the_payload_may_have_a_name_of_ours() -> None:
+    """The watched value wins over what would be told under its name."""
+    odd = watch("stocks:threshold.value_cross_above", {"threshold.value": {"gte": 1}})
+    assert crossing_event(odd, CAUSE, 2).payload == {"threshold": {"value": 2}}

@@ -1,27 +1,30 @@
 """Repeated ids: what was sent again is recognised, what is read again is not mistaken for it."""
 
-from streams.recent import Recent
+from streams.recent import Recent, is_repeated
 
 
 def test_an_id_that_comes_again_later_is_a_repetition() -> None:
     """Of the same partition only: an id is remembered where it lies."""
     recent = Recent()
-    assert not recent.is_repeated(0, "a", 5)
-    assert recent.is_repeated(0, "a", 9)
-    assert not recent.is_repeated(1, "a", 9)
+    assert not is_repeated(recent.offsets(0), "a", 5)
+    assert is_repeated(recent.offsets(0), "a", 9)
+    assert not is_repeated(recent.offsets(1), "a", 9)
 
 
 def test_a_record_that_is_read_again_is_judged_again() -> None:
-    """After a rebalance the same record comes at its own offset."""
-    recent = Recent()
-    assert not recent.is_repeated(0, "a", 5)
-    assert not recent.is_repeated(0, "a", 5)
+    """After a rebalance the same record comes at its own offset, and so do the copies behind it."""
+    offsets = Recent().offsets(0)
+    for offset in (5, 5, 3):
+        assert not is_repeated(offsets, "a", offset)
+    assert is_repeated(offsets, "a", 5)
 
 
-def test_memory_is_bounded() -> None:
-    """The oldest id goes when there are too many."""
+def test_memory_is_bounded_and_the_newest_ids_are_kept() -> None:
+    """The oldest ids go when there are twice too many; as many as were promised stay."""
     recent = Recent(ids=2)
-    for offset, event_id in enumerate("abc"):
-        assert not recent.is_repeated(0, event_id, offset)
-    assert recent.is_repeated(0, "c", 9)
-    assert not recent.is_repeated(0, "a", 10)
+    for offset, event_id in enumerate("abcde"):
+        assert not is_repeated(recent.offsets(0), event_id, offset)
+    assert len(recent.offsets(0)) == 2
+    assert is_repeated(recent.offsets(0), "d", 9)
+    assert is_repeated(recent.offsets(0), "e", 10)
+    assert not is_repeated(recent.offsets(0), "a", 11)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("up", "demo", "migrate", "topics", "ingest", "worker", "connect", "hub", "torture")
+COMMANDS = ("up", "demo", "migrate", "topics", "ingest", "worker", "connect", "hub", "torture", "triggers", "why")
 
 
 def touchline(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +29,9 @@ def test_help_names_every_command() -> None:
     assert all(f" {command} " in printed.stdout for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "topics create", "topics describe"])
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "topics create", "topics describe", "triggers apply", "triggers diff", "triggers export"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     """Nothing has to run for that."""
     assert touchline(*command.split(), "--help").returncode == 0
@@ -44,7 +46,7 @@ def test_a_setting_that_is_wrong_is_one_line_naming_its_variable() -> None:
     assert "KAFKA_SECURITY_PROTOCOL: " in touchline("migrate", KAFKA_SECURITY_PROTOCOL="magic").stderr
 
 
-@pytest.mark.parametrize("command", ["topics create", "topics describe", "migrate", "worker"])
+@pytest.mark.parametrize("command", ["topics create", "topics describe", "migrate", "worker", "keys list"])
 def test_a_server_that_does_not_answer_is_one_line(command: str) -> None:
     """Exit code 1, no traceback, the address it was looked for at, and no password."""
     failed = touchline(

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import SecretStr
 
 from connectors.feeds import publisher
 from connectors.feeds.publisher import HttpPublisher, KafkaPublisher
@@ -30,6 +31,7 @@ class Ingest:
 
     def __init__(self) -> None:
         self.bodies: list[list[dict[str, Any]]] = []
+        self.keys: list[str | None] = []
         self.answers: list[Response] = []
         self.app = FastAPI()
         self.app.add_api_route("/api/events/ingest", self.take, methods=["POST"])
@@ -38,6 +40,7 @@ class Ingest:
         """Keep the batch and answer."""
         batch = json.loads(await request.body())
         self.bodies.append(batch)
+        self.keys.append(request.headers.get("authorization"))
         if self.answers:
             return self.answers.pop(0)
         return JSONResponse({"results": [{"event_id": event["id"]} for event in batch]}, 202)
@@ -86,6 +89,15 @@ async def test_only_the_items_that_were_not_accepted_are_sent_again(ingest: Inge
     await http.publish([first, second, third])
     assert ingest.ids(1) == [second.id]
     assert len(ingest.bodies) == 2
+
+
+async def test_a_key_goes_along_and_a_workspace_stands_on_every_event(ingest: Ingest) -> None:
+    """Without them neither does; the events that were given stay as they were."""
+    async with served(ingest.app) as url, httpx.AsyncClient() as client:
+        await HttpPublisher(client, url, api_key=SecretStr("tl_a_b"), workspace="mine").publish(EVENTS_SENT[:2])
+        await HttpPublisher(client, url).publish(EVENTS_SENT[:1])
+    assert ingest.keys == ["Bearer tl_a_b", None]
+    assert [[event.get("workspace") for event in body] for body in ingest.bodies] == [["mine", "mine"], [None]]
 
 
 async def test_a_door_that_stays_shut_is_told() -> None:

@@ -120,6 +120,8 @@ def test_what_says_nothing_of_rows_is_passed_over_and_what_is_unknown_is_not(dec
         (701, "NaN", "null"),
         (1700, "12", "12"),
         (1700, "0.5", "0.5"),
+        (1009, "{}", "[]"),
+        (1009, r'{plain,"","two, words","a\"b\\c",NULL,"NULL"}', r'["plain","","two, words","a\"b\\c",null,"NULL"]'),
         (25, "12", '"12"'),
         (3802, '{"a": [1e400, true]}', '{"a": [1e400, true]}'),
         (3802, "[" * 5000 + "]" * 5000, "[" * 5000 + "]" * 5000),

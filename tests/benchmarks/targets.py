@@ -1,0 +1,89 @@
+"""What must be reached, as bounds on what was measured: most are ratios within one run, so that they hold on any machine."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from tests.benchmarks.engines.garage import BARE_LOOP, KAFKA_STREAMS, PLAIN_FAUST, TOUCHLINE
+from tests.benchmarks.race import Lap
+from tests.benchmarks.results import Detect, Latency, Match, Matcher, Results, Rows, Soak, middle
+from tests.benchmarks.rowsets import MIX
+
+Target = tuple[str, str, float, bool]
+"""A promise: what, its bound, what was measured, whether it is reached."""
+
+MATCHED_PER_SECOND = {(MIX.name, 100_000): 300_000, (MIX.name, 1_000_000): 180_000}
+FLAT = 1.05
+"""Memory that grows by less over the run is flat: it moves that much with the allocator's moods."""
+
+
+def targets(results: Results) -> Iterator[Target]:
+    """Each promise that this run can judge."""
+    return chain(
+        _detect(results.detect) if results.detect else (),
+        _match(results.match) if results.match else (),
+        _matcher(results.matcher) if results.matcher else (),
+        _rows(results.rows) if results.rows else (),
+        _latency(results.latency) if results.latency else (),
+        _soak(results.soak) if results.soak else (),
+    )
+
+
+def best(detect: Detect) -> dict[str, Lap]:
+    """Each engine's middle lap, in the order they ran."""
+    names = dict.fromkeys(lap.engine for lap in detect.laps)
+    return {name: middle([lap for lap in detect.laps if lap.engine == name]) for name in names}
+
+
+def _detect(detect: Detect) -> Iterator[Target]:
+    laps = best(detect)
+    ours = laps[TOUCHLINE]
+    for what, bound, measure, other in (
+        ("detect to the bare loop, records/s", 0.8, "records_per_second", BARE_LOOP),
+        ("detect to Kafka Streams, records per CPU second", 1.1, "records_per_cpu_second", KAFKA_STREAMS),
+        ("detect to plain Faust, records/s", 40, "records_per_second", PLAIN_FAUST),
+    ):
+        theirs = getattr(laps[other], measure) if other in laps else 0
+        if theirs:
+            yield _at_least(what, bound, getattr(ours, measure) / theirs)
+
+
+def _match(match: Match) -> Iterator[Target]:
+    size = match.sizes[-1]
+    bare = middle(size.bare).records_per_second
+    if bare:
+        what = f"detect and match, {size.triggers:,} triggers, to the bare loop"
+        yield _at_least(what, 0.5, middle(size.touchline).records_per_second / bare)
+
+
+def _matcher(matcher: Matcher) -> Iterator[Target]:
+    for one in matcher.sets:
+        least = MATCHED_PER_SECOND.get((one.name, one.rows))
+        if least:
+            yield _at_least(f"matching alone, {one.rows:,} triggers of the mix, events/s", least, one.events_per_second)
+
+
+def _rows(rows: Rows) -> Iterator[Target]:
+    loading, live = rows.loading, rows.live
+    yield _at_most(f"loading {loading.rows:,} rows, s", 60, loading.seconds)
+    yield _at_most(f"memory with {loading.rows:,} rows, MiB", 1_200, loading.peak_mib)
+    yield _at_most(f"create to live beside {live.rows:,} rows, p50, ms", 30, live.p50_ms)
+    yield _at_most(f"create to live beside {live.rows:,} rows, p99, ms", 150, live.p99_ms)
+
+
+def _latency(latency: Latency) -> Iterator[Target]:
+    for pace in latency.paces:
+        if pace.events_per_second == 1_000:
+            yield _at_most("POST to inject at 1,000 events/s, p50, ms", 25, pace.inject_p50_ms)
+            yield _at_most("POST to inject at 1,000 events/s, p99, ms", 100, pace.inject_p99_ms)
+
+
+def _soak(soak: Soak) -> Iterator[Target]:
+    yield _at_most(f"memory of a worker, the end of {soak.minutes:g} minutes to their beginning", FLAT, soak.growth)
+
+
+def _at_least(what: str, bound: float, value: float) -> Target:
+    return what, f"≥ {bound:,}", value, value >= bound
+
+
+def _at_most(what: str, bound: float, value: float) -> Target:
+    return what, f"≤ {bound:,}", value, value <= bound
