@@ -21,6 +21,7 @@ class TriggerBody(Body):
     schedule_expression: Text
     pattern: Text | None = None
     match_filter: dict[str, Any] | None = None
+    crossing: dict[str, Any] | None = None
     agent_id: Name
     agent_instance_id: Name | None = None
     hub_id: HubId

@@ -46,7 +46,7 @@ async def change_workspace(database: Database, workspace: str, body: WorkspaceBo
             "INSERT INTO workspaces AS held (workspace, scales, max_triggers) VALUES ($1, jsonb_strip_nulls($2), $3) "
             "ON CONFLICT (workspace) DO UPDATE SET scales = jsonb_strip_nulls(held.scales || $2), "
             "max_triggers = CASE WHEN $4 THEN $3 ELSE held.max_triggers END "
-            f"RETURNING {SHOWN}",
+            f"RETURNING {SHOWN}",  # noqa: S608 -- column names of our own
             workspace,
             changed,
             body.max_triggers,
