@@ -43,10 +43,11 @@ async def change_workspace(database: Database, workspace: str, body: WorkspaceBo
     changed: Mapping[str, list[str] | None] = body.scales
     async with database.transaction() as connection:
         row = await connection.fetchrow(
-            "INSERT INTO workspaces AS held (workspace, scales, max_triggers) VALUES ($1, jsonb_strip_nulls($2), $3) "
+            "INSERT INTO workspaces AS held (workspace, scales, max_triggers) "  # noqa: S608 -- our own columns
+            "VALUES ($1, jsonb_strip_nulls($2), $3) "
             "ON CONFLICT (workspace) DO UPDATE SET scales = jsonb_strip_nulls(held.scales || $2), "
             "max_triggers = CASE WHEN $4 THEN $3 ELSE held.max_triggers END "
-            f"RETURNING {SHOWN}",  # noqa: S608 -- column names of our own
+            f"RETURNING {SHOWN}",
             workspace,
             changed,
             body.max_triggers,

@@ -77,7 +77,7 @@ class Detect:
                     value, chosen = find(payload)
                 if not chosen:
                     continue
-                if event.id and is_repeated(ids, event.id, record.offset):
+                if event.id and is_repeated(ids, (event.workspace, event.source, event.id), record.offset):
                     work.counts["detect.repeated"] += 1
                     break
                 for watched in chosen:

@@ -7,6 +7,9 @@ ids from the last committed offset on, and the sender's repetition of something 
 
 from itertools import islice
 
+Identity = tuple[str, str, str]
+"""Which event it is: its workspace, its source, and its id, which only its source keeps unique (CloudEvents 1.0)."""
+
 IDS = 20_000
 """Ids kept a partition at least, twice as many and a batch's at most: a few seconds of a hot source, which is how soon a sender
 sends again; 2 to 4 MiB."""
@@ -17,10 +20,10 @@ class Recent:
 
     def __init__(self, ids: int = IDS) -> None:
         self._ids = ids
-        self._partitions: dict[int, dict[str, int]] = {}
+        self._partitions: dict[int, dict[Identity, int]] = {}
 
-    def offsets(self, partition: int) -> dict[str, int]:
-        """What a partition brought lately: id -> offset, for `is_repeated`. Ask anew for each batch.
+    def offsets(self, partition: int) -> dict[Identity, int]:
+        """What a partition brought lately: event -> offset, for `is_repeated`. Ask anew for each batch.
 
         The oldest ids go many at a time: to take one after the other from a dictionary's front passes over all the holes
         left there, and took 5 us an event.
@@ -32,9 +35,9 @@ class Recent:
         return offsets
 
 
-def is_repeated(offsets: dict[str, int], event_id: str, offset: int) -> bool:
-    """Whether this id came before at a smaller offset; it is known from now on. The same record read again is no repetition."""
-    first = offsets.setdefault(event_id, offset)
+def is_repeated(offsets: dict[Identity, int], event: Identity, offset: int) -> bool:
+    """Whether this event came before at a smaller offset; it is known from now on. A record read again is no repetition."""
+    first = offsets.setdefault(event, offset)
     if first > offset:  # read again, from further back than before
-        offsets[event_id] = offset
+        offsets[event] = offset
     return first < offset

@@ -60,8 +60,7 @@ class Sweep:
         forgotten = looked_at = 0
         for place in islice(self._places, KEYS_A_BATCH):
             looked_at += 1
-            edge = edges.get(place)
-            if edge is not None and not place.startswith(_OWN) and self._is_forgotten(place, edge):
+            if not place.startswith(_OWN) and self._is_forgotten(place, edges):
                 pending.leave(place)
                 edges.forget(place)
                 forgotten += 1
@@ -87,9 +86,12 @@ class Sweep:
             self._oldest = births
         self._births = births
 
-    def _is_forgotten(self, place: bytes, edge: Edge) -> bool:
+    def _is_forgotten(self, place: bytes, edges: Edges) -> bool:
         watched = self._watches.find(place)
-        return watched is None or self.is_stale(watched, edge)
+        if watched is not None and self.is_clean:
+            return False
+        edge = edges.get(place)
+        return edge is not None and (watched is None or self.is_stale(watched, edge))
 
     def _end(self) -> None:
         self._places = None

@@ -1,8 +1,12 @@
 """Workspaces at the real API: what a key's caller sees and writes, what a workspace may have, and what its words mean."""
 
 import asyncio
+import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -14,6 +18,7 @@ from streams.event import read_event
 from streams.execution import Execution, Status, encode
 from streams.settings import Settings
 from streams.topics import EVENTS, EXECUTIONS
+from tests.environment import installation_environment
 from tests.integration.api import is_known, make_key, records, serve, serve_connected, trigger
 from tests.waiting import eventually
 
@@ -321,3 +326,24 @@ async def test_a_workspaces_admin_sets_its_scales_and_not_its_quota(client: http
     assert (await client.get("/api/v1/workspaces", headers=mine)).json() == {"workspaces": [row], "next_cursor": None}
     listed = (await client.get("/api/v1/workspaces")).json()["workspaces"]
     assert [one["workspace"] for one in listed] == ["yours", "mine"]
+
+
+async def test_the_command_sets_what_it_is_given_and_leaves_the_rest(
+    installation: Settings, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    """A quota and scales, each alone; what it prints is the row."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "touchline.cli", "workspaces", "set", "mine", *arguments, "--data-dir", str(tmp_path)]
+        environment = installation_environment(installation)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    assert run("--max-triggers", "7", "--scale", "severity=low, high", "--scale", "size=s,m").returncode == 0
+    printed = json.loads(run("--scale", "size=").stdout)
+    assert (printed["max_triggers"], printed["scales"]) == (7, {"severity": ["low", "high"]})
+    row = (await client.get("/api/v1/workspaces/mine")).json()
+    assert (row["max_triggers"], row["scales"]) == (7, {"severity": ["low", "high"]})
+    for wrong in (["--scale", "severity"], ["--scale", "severity=low,low"]):
+        refused = run(*wrong)
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
+        assert "severity" in refused.stderr
