@@ -1,109 +1,21 @@
 """Which watches an event concerns, and the event that tells of a crossing. Pure: the rule beside the detect stage.
 
-`streams/watch.py` says what is watched, `streams/edge.py` when a watched value crosses.
+`streams/watch.py` says what is watched, `streams/watched.py` where and by what, `streams/edge.py` when a value crosses.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from streams.edge import Edge as Edge
 from streams.event import Event, derived_id
 from streams.event_time import rfc3339
-from streams.filter import MISSING, RANGES, Path, field_getter, field_value, is_number, is_scalar, scalar_key
+from streams.filter import MISSING, Path, field_getter, field_value, is_number, is_scalar, scalar_key
 from streams.terms import canonical
-from streams.watch import ABOVE, ANY_CHANGE, BELOW, Watch
-from streams.workspace import DEFAULT_WORKSPACE
+from streams.watch import ANY_CHANGE, Watch
+from streams.watched import Watched, comparison, undecided
 
 SUFFIX_BYTES = 37
 """The end of a watched value's state key: a separator and the watch's id."""
-_LONG_KEY_BYTES = 200
-"""What the values of key fields may take in a state key as they are; a digest stands for longer ones."""
-_DETECTED = (ABOVE, BELOW)
-_OUTSIDE = {"gte": "lt", "gt": "lt", "lte": "gt", "lt": "gt"}
-
-
-def undecided(_value: Any, _threshold: Any) -> None:
-    """The comparison of a watch whose side takes more than one: neither true nor false, so the detector looks closer."""
-
-
-class Watched(msgspec.Struct, eq=False):
-    """A watch, ready to be judged: the comparison, the threshold, and what its state keys are made of.
-
-    `compare` is `undecided` when it takes more than a comparison to tell the side, and while the watch is young: while edges
-    may be from an earlier life of it (streams/sweep.py). `born` counts the watches up to this one. `key` and `place` remember
-    the last event's key and the state key that followed: mostly a watch is always fed by one key.
-    """
-
-    watch: Watch
-    threshold: float | None
-    suffix: bytes
-    by_subject: bool
-    get_keys: tuple[Callable[[Any], Any], ...]
-    born: int
-    compare: Callable[[Any, Any], bool | None]
-    both_ways: bool
-    users: int = 1
-    is_young: bool = False
-    key: bytes = b""
-    place: bytes = b""
-
-    @property
-    def held_for_ms(self) -> int:
-        """How long the value must stay across; 0: not at all."""
-        return 0 if self.watch.terms is None else self.watch.terms.held_for_ms
-
-    def grow(self) -> None:
-        """The watch is no longer young."""
-        self.is_young, self.compare = False, _comparison(self.watch)
-
-    def concerns(self, event: Event) -> bool:
-        """Whether this event may move the watch: it is of its workspace, and of the type the watch looks at.
-
-        A watch that is implied looks at all but the crossings that a feed itself sends.
-        """
-        watch = self.watch
-        if (event.workspace or DEFAULT_WORKSPACE) != watch.workspace:
-            return False
-        if watch.terms is None:
-            return not event.type.endswith(_DETECTED) and event.type != watch.event_type
-        return watch.terms.input_type is None or event.type == watch.terms.input_type
-
-    def is_across(self, value: float, was_across: bool) -> bool:
-        """The side of a value: across, or not yet back beyond the hysteresis."""
-        terms, operator = self.watch.terms, self.watch.operator
-        if RANGES[operator](value, self.threshold):
-            return True
-        if not was_across or terms is None or not terms.hysteresis:
-            return False
-        return not RANGES[_OUTSIDE[operator]](value, terms.release)
-
-    def find_place(self, event: Event, key: bytes) -> bytes:
-        """The state key of the watched value, empty when the event lacks a field of the key.
-
-        It begins with the event's key, so that it lives where the event lies, and ends with the watch's id.
-        """
-        if self.get_keys:
-            values = [canonical(get(event.payload)) for get in self.get_keys]
-            return key + b"\x1f" + _short(values) + self.suffix if all(map(is_scalar, values)) else b""
-        if self.by_subject:
-            return key + b"\x1f" + event.subject.encode() + self.suffix if event.subject else key + self.suffix
-        self.key, self.place = key, key + self.suffix
-        return self.place
-
-
-def _comparison(watch: Watch) -> Callable[[Any, Any], bool | None]:
-    terms = watch.terms
-    if watch.operator == ANY_CHANGE or (terms is not None and (terms.hysteresis or terms.held_for_ms)):
-        return undecided
-    return RANGES[watch.operator]
-
-
-def _short(values: list[Any]) -> bytes:
-    text = msgspec.json.encode(values)
-    return text if len(text) <= _LONG_KEY_BYTES else derived_id("key", text.decode()).encode()
-
 
 Chosen = Sequence[Watched]
 """The watches of one value."""
@@ -162,14 +74,8 @@ class Watches:
         if paths not in by_paths:
             by_paths[paths] = {}
             self._look_again(watch.source)
-        key = () if watch.terms is None or watch.terms.key is None else watch.terms.key
         self.births += 1
-        get_keys = tuple(map(field_getter, key))
-        both_ways = watch.terms is not None and watch.terms.direction == "both"
-        watched = Watched(
-            watch, watch.threshold, suffix, not watch.chosen_by, get_keys, self.births, _comparison(watch), both_ways
-        )
-        self._watched[suffix] = watched
+        watched = self._watched[suffix] = _make_watched(watch, suffix, self.births)
         self.holding += watched.held_for_ms > 0
         by_paths[paths].setdefault(choice, []).append(watched)
 
@@ -206,6 +112,21 @@ class Watches:
             del self.looks[source], self._by_choice[source]
 
 
+def _make_watched(watch: Watch, suffix: bytes, born: int) -> Watched:
+    terms = watch.terms
+    return Watched(
+        watch=watch,
+        threshold=watch.threshold,
+        suffix=suffix,
+        by_subject=not watch.chosen_by,
+        get_keys=() if terms is None or terms.key is None else tuple(map(field_getter, terms.key)),
+        born=born,
+        compare=comparison(watch),
+        both_ways=terms is not None and terms.direction == "both",
+        release=terms.release if terms is not None and terms.hysteresis else None,
+    )
+
+
 def _compile_look(paths: Paths, by_choice: Mapping[object, Chosen]) -> Look:
     field, choosers = field_getter(paths.field), tuple(map(field_getter, paths.choosers))
     is_watched = is_scalar if paths.any_scalar else is_number
@@ -234,7 +155,7 @@ def _filed_under(watch: Watch) -> tuple[Paths, object]:
 
 
 def crossing_event(
-    watch: Watch, cause: Event, value: object, *, across: bool = True, previous: object = MISSING, since_ms: int = 0
+    watch: Watch, cause: Event, value: object, across: bool = True, previous: object = MISSING, since_ms: int = 0
 ) -> Event:
     """The event that tells of a crossing; its id follows from the watch and the event that crossed.
 
@@ -273,9 +194,10 @@ def _direction(watch: Watch, across: bool) -> str:
 
 
 def _put(payload: dict[str, Any], path: Path, value: object) -> None:
-    for part in path[:-1]:
-        inner = payload.get(part)
-        if inner.__class__ is not dict:  # also where one of our own names stands, such as threshold
-            inner = payload[part] = {}
-        payload = inner
+    if len(path) > 1:
+        for part in path[:-1]:
+            inner = payload.get(part)
+            if inner.__class__ is not dict:  # also where one of our own names stands, such as threshold
+                inner = payload[part] = {}
+            payload = inner
     payload[path[-1]] = value

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from streams.crossing import Chosen, Watched, Watches, crossing_event
+from streams.crossing import Chosen, Watches, crossing_event
 from streams.edge import Arrival, Edge, confirm, judge_change, judge_edge, judge_held, judge_origin
 from streams.edges import Edges
 from streams.engine.batch import Batch, Record
@@ -18,6 +18,7 @@ from streams.settings import Settings
 from streams.sweep import Sweep
 from streams.topics import CROSSINGS
 from streams.watch import ANY_CHANGE
+from streams.watched import Watched
 
 
 class Care(NamedTuple):
@@ -119,7 +120,7 @@ class Detect:
             sitting.edges.put(place, edge)
         if moved and (across or watched.both_ways):
             identify(sitting.batch, record, event)
-            self._tell(sitting, key, crossing_event(watched.watch, event, value, across=across))
+            self._tell(sitting, key, crossing_event(watched.watch, event, value, across))
 
     def _judge(self, sitting: Sitting, readable: Readable, sight: Sight) -> None:
         """A value whose side takes more than one comparison, or more than a side."""
@@ -156,7 +157,7 @@ class Detect:
 
         def make_crossing(across: bool) -> tuple[Event, str]:
             identify(sitting.batch, record, event)
-            return crossing_event(watched.watch, event, value, across=across, since_ms=at_ms), key.decode()
+            return crossing_event(watched.watch, event, value, across, since_ms=at_ms), key.decode()
 
         arrival = Arrival(
             record.offset, at_ms, pending.clock_ms, lambda was_across: watched.is_across(value, was_across), make_crossing
@@ -187,8 +188,9 @@ class Detect:
             yield readable
 
     def _tell(self, sitting: Sitting, key: bytes, crossing: Event) -> None:
-        sitting.work.outputs.add(self._crossings, sitting.batch.partition, key, encode_event(crossing))
-        sitting.work.counts["detect.crossing"] += 1
+        work = sitting.work
+        work.outputs.add(self._crossings, sitting.batch.partition, key, encode_event(crossing))
+        work.counts["detect.crossing"] += 1
 
     def _is_forwarded_again(self, sitting: Sitting, record: Record) -> bool:
         origin = read_origin(record)

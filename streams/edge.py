@@ -21,7 +21,7 @@ from streams.event import Event
 from streams.state import State
 
 
-class Hold(msgspec.Struct, omit_defaults=True):
+class Hold(msgspec.Struct, omit_defaults=True, gc=False):
     """What the edge of a watch with `held_for` knows besides its side. Times are event times, in Unix milliseconds.
 
     `since_ms` is the time of the event that last changed the edge. `crossing` waits to be told, under the key `key`: at the
@@ -34,7 +34,7 @@ class Hold(msgspec.Struct, omit_defaults=True):
     due_ms: int = 0
 
 
-class Edge(State, omit_defaults=True):
+class Edge(State, omit_defaults=True, gc=False):
     """A watched value's side: whether it is across the threshold. `value` is its last value, kept where any change is watched.
 
     A partition has keys of its own besides: one for each that records are forwarded from (`origin_offset`: how far they have

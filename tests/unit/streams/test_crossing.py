@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from streams.crossing import Watched, Watches, crossing_event
+from streams.crossing import Watches, crossing_event
 from streams.event import Event
 from streams.watch import Watch
+from streams.watched import Watched
 from tests.unit.streams.detecting import watch, watching
 
 
