@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from ingest.validation import Body, HubId, Name, Text, validated
-from streams.dialect import translate
-from streams.scale import Scales
+from streams.language.dialect import translate
+from streams.language.scale import Scales
 from streams.trigger import Trigger, parse_condition
 from streams.workspace import DEFAULT_WORKSPACE
 

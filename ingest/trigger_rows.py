@@ -19,7 +19,7 @@ from ingest.quota import check_quota
 from ingest.trigger_body import COLUMNS, read_changes, read_trigger
 from ingest.trigger_view import NO_HUB, ROW, SHOWN, shown
 from streams.errors import InvalidTrigger
-from streams.scale import Scales
+from streams.language.scale import Scales
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy

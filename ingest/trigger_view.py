@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from streams.cost import cost_of
 from streams.errors import InvalidTrigger
+from streams.matching.cost import cost_of
 from streams.trigger import Condition, Trigger, parse_condition
 
 ROW = ", ".join(Trigger.__struct_fields__)

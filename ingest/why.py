@@ -22,7 +22,7 @@ from ingest.validation import Name
 from streams.admission import describe_event
 from streams.errors import InvalidTrigger, Unavailable
 from streams.event import Event, derived_id
-from streams.scale import Scales
+from streams.language.scale import Scales
 from streams.trigger import Trigger, parse_condition
 from streams.why import Facts, check_condition, judge
 

@@ -1,12 +1,12 @@
 -- Workspaces and API keys. Both flow out to Kafka like hubs do, so that keys are known while Postgres is away.
 
--- RE2 over source:type (streams/event_key.py); a row with a pattern may have an empty schedule_expression.
+-- RE2 over source:type (streams/language/event_key.py); a row with a pattern may have an empty schedule_expression.
 ALTER TABLE jobs ADD COLUMN pattern text;
 
 -- What is the installation's to say about a workspace; one without a row here has the defaults.
 CREATE TABLE workspaces (
     workspace    text PRIMARY KEY,
-    -- {"severity": ["low", "high"]}: ordered words by field (streams/scale.py). Readers decode them without a second look.
+    -- {"severity": ["low", "high"]}: ordered words by field (streams/language/scale.py). Readers decode them without a second look.
     scales       jsonb NOT NULL DEFAULT '{}'
                  CHECK (jsonb_typeof(scales) = 'object')
                  CHECK (NOT jsonb_path_exists(scales, 'strict $.* ? (@.type() != "array")'))

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from streams.comparison import MISSING, compile_comparison
-from streams.event_key import EventKey, compile_glob, compile_pattern
-from streams.filter import AllOf, Clause, Negation, Predicate, field_value
+from streams.language.comparison import MISSING, compile_comparison
+from streams.language.event_key import EventKey, compile_glob, compile_pattern
+from streams.language.filter import AllOf, Clause, Negation, Predicate, field_value
 
 _SHOWN_CHARACTERS = 80
 

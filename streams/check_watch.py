@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from streams.check import Check, check_clauses, shown
-from streams.comparison import RANGES, is_number, is_scalar
 from streams.event import Event
-from streams.filter import Path, Predicate, field_value
-from streams.watch import ABOVE, ANY_CHANGE, BELOW, Watch
+from streams.language.comparison import RANGES, is_number, is_scalar
+from streams.language.filter import Path, Predicate, field_value
+from streams.language.watch import ABOVE, ANY_CHANGE, BELOW, Watch
 
 
 def is_crossing(event: Event, watch: Watch) -> bool:

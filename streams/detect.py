@@ -3,22 +3,22 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from streams.crossing import Chosen, Watches, crossing_event
-from streams.edge import Arrival, Edge, confirm, judge_change, judge_edge, judge_held, judge_origin
-from streams.edges import Edges
+from streams.crossings.crossing import Chosen, Watches, crossing_event
+from streams.crossings.edge import Arrival, Edge, confirm, judge_change, judge_edge, judge_held, judge_origin
+from streams.crossings.edges import Edges
+from streams.crossings.event_time import event_time_ms
+from streams.crossings.pending import Pending
+from streams.crossings.recent import Recent, is_repeated
+from streams.crossings.sweep import Sweep
+from streams.crossings.watched import Watched
 from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
 from streams.engine.table import StateTable
 from streams.event import Event, encode_event
-from streams.event_time import event_time_ms
-from streams.pending import Pending
+from streams.language.watch import ANY_CHANGE
 from streams.reading import Readable, Reader, identify, read_origin
-from streams.recent import Recent, is_repeated
 from streams.settings import Settings
-from streams.sweep import Sweep
 from streams.topics import CROSSINGS
-from streams.watch import ANY_CHANGE
-from streams.watched import Watched
 
 
 class Care(NamedTuple):

@@ -7,7 +7,7 @@ from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
 from streams.event import ORIGIN_HEADER, Event, derived_id, encode_event
 from streams.execution import Firing, encode
-from streams.index import Index
+from streams.matching.index import Index
 from streams.nesting import NESTING_LIMIT, deep_field
 from streams.reading import Reader, Reading, identify, origin_of
 from streams.rows import Rows

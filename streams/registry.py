@@ -4,11 +4,11 @@ from typing import Any
 
 import structlog
 
-from streams.crossing import Watches
-from streams.dialect import is_plain
+from streams.crossings.crossing import Watches
 from streams.errors import InvalidTrigger
-from streams.index import Index
-from streams.scale import Scales
+from streams.language.dialect import is_plain
+from streams.language.scale import Scales
+from streams.matching.index import Index
 from streams.topics import TRIGGERS, WORKSPACES
 from streams.trigger import Trigger, parse_condition
 

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.bounds import check_bounds
-from streams.dialect import is_plain, translate_condition
 from streams.errors import InvalidEvent, InvalidTrigger
 from streams.event import check_name
-from streams.event_key import EventKey, parse_event_key
-from streams.filter import Clause, parse_filter
-from streams.scale import Scales
-from streams.watch import Watch, find_watch
+from streams.language.bounds import check_bounds
+from streams.language.dialect import is_plain, translate_condition
+from streams.language.event_key import EventKey, parse_event_key
+from streams.language.filter import Clause, parse_filter
+from streams.language.scale import Scales
+from streams.language.watch import Watch, find_watch
 
 SCHEDULE_TYPES = ("event",)
 """What `schedule_type` accepts today."""

@@ -16,9 +16,9 @@ from streams.check import Check, check_clauses, check_key, group, reason
 from streams.check_watch import check_crossed, check_input, check_own, is_crossing
 from streams.errors import InvalidTrigger
 from streams.event import Event
-from streams.scale import Scales
+from streams.language.scale import Scales
+from streams.language.watch import Watch
 from streams.trigger import Condition, Trigger, parse_condition
-from streams.watch import Watch
 from streams.workspace import DEFAULT_WORKSPACE
 
 BY_HAND = "manual"

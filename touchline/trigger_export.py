@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.errors import InvalidTrigger
-from streams.event_key import EVERYTHING, split_expression
+from streams.language.event_key import EVERYTHING, split_expression
 from streams.workspace import DEFAULT_WORKSPACE
 from touchline.trigger_files import AGENT, COLUMNS, DOORS, SCHEDULES, TIMES, event_key
 from touchline.yaml_text import write_yaml

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from streams.check import shown
-from streams.comparison import same
+from streams.language.comparison import same
 from touchline.api import Api, problem_of
 from touchline.trigger_export import export
 from touchline.trigger_files import FileTrigger, read_files

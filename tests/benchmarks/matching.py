@@ -22,8 +22,8 @@ import typer
 
 from streams.app import GARBAGE_THRESHOLDS
 from streams.event import Event, decode_event
-from streams.filter import compile_filter
-from streams.index import Index
+from streams.language.filter import compile_filter
+from streams.matching.index import Index
 from streams.registry import Registry
 from streams.topics import TRIGGERS
 from streams.trigger import parse_condition

@@ -8,20 +8,20 @@ from typing import Any, cast
 import msgspec
 from faust.types import TP
 
-from streams.crossing import Watches
+from streams.crossings.crossing import Watches
+from streams.crossings.edge import Edge
 from streams.detect import Detect
-from streams.edge import Edge
 from streams.engine.batch import Batch
 from streams.engine.stage import Work
 from streams.engine.store import MemoryPartition
 from streams.engine.table import StateTable
 from streams.event import Event, decode_event, encode_event
+from streams.language.watch import Watch
 from streams.reading import Reader
 from streams.rows import Rows
 from streams.settings import Settings
 from streams.topics import CROSSINGS, EVENTS, partition_of
 from streams.trigger import Trigger, parse_condition
-from streams.watch import Watch
 
 SETTINGS = Settings(partitions=2)
 HOME = partition_of(b"stocks", SETTINGS.partitions)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from streams.event import Event, decode_event, derived_id
-from streams.watch import ANY_CHANGE, Watch
+from streams.language.watch import ANY_CHANGE, Watch
 from tests.unit.streams.detecting import Process, Record, crossings, record, states, watch, watching
 
 PRICE = {"field": "price", "direction": "above", "threshold": 100}

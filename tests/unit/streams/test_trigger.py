@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from streams.errors import InvalidTrigger
-from streams.event_key import EventKey
-from streams.filter import Predicate
+from streams.language.event_key import EventKey
+from streams.language.filter import Predicate
 from streams.trigger import Condition, Trigger, parse_condition
 
 

@@ -9,10 +9,10 @@ import pytest
 from streams.check import Check, check_clauses, check_key, group, reason
 from streams.check_watch import check_crossed, check_input, is_crossing
 from streams.event import Event, derived_id
-from streams.event_key import EventKey
-from streams.filter import compile_filter
+from streams.language.event_key import EventKey
+from streams.language.filter import compile_filter
+from streams.language.watch import find_watch
 from streams.trigger import Trigger, parse_condition
-from streams.watch import find_watch
 from streams.why import Facts, Outcome, judge, row_then
 from tests.unit.streams.filters import SOURCES, TYPES, random_payload, random_trigger, trigger
 

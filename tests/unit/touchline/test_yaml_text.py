@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from streams.comparison import same
 from streams.errors import InvalidInput
+from streams.language.comparison import same
 from touchline.yaml_text import read_yaml, write_yaml
 
 
