@@ -1,3 +1,3 @@
--- What an explicit crossing asks for (streams/language/terms.py); readers judge it, and leave a row out whose terms they do not accept.
+-- What an explicit crossing asks for (streams/language/terms.py); readers judge it, and leave out a row they do not understand.
 
 ALTER TABLE jobs ADD COLUMN crossing jsonb CHECK (jsonb_typeof(crossing) IN ('object', 'null'));

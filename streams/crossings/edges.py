@@ -1,6 +1,7 @@
 """One partition's edges while a batch of it is judged: what changes there is remembered with the batch's work."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from streams.crossings.edge import Edge
 from streams.engine.batch import Batch
@@ -32,4 +33,4 @@ class Edges:
 
     def places(self) -> Iterator[bytes]:
         """All places there are now; what changes meanwhile does not disturb."""
-        return iter(list(self.partition))
+        return chain.from_iterable(self.partition.pages())

@@ -32,6 +32,8 @@ STATE, AGE = b"s", b"t"
 """What precedes a state's key, and an entry of the index by age: AGE, the state's offset (8 bytes, big-endian), its key."""
 BLOOM_BITS = 10
 """Bits a key of the filters that tell of keys which are not there: 1 in 100 is looked for in vain."""
+PAGE_KEYS = 1_000
+"""Keys of a page: read within a millisecond or two."""
 WRITE_BUFFER_BYTES = 8 * 1024 * 1024
 """What one partition gathers in memory before it writes a file."""
 
@@ -104,6 +106,24 @@ class DiskPartition(Generic[S]):
                     self._oldest, at_front = entry, False  # what lies before it is on its way out: look at it once
                 yield key
             entries.next()
+
+    def pages(self) -> Iterator[list[bytes]]:
+        """See Partition. No iterator of the database stays open from page to page: the partition may be closed in between."""
+        page = list(self._pending)  # first, since one that goes to the disk may land behind us
+        yield page
+        place = STATE
+        while page := self._page(place):
+            yield page
+            place = STATE + page[-1] + b"\0"
+
+    def _page(self, place: bytes) -> list[bytes]:
+        page: list[bytes] = []
+        entries = self._database.iter()
+        entries.seek(place)
+        while len(page) < PAGE_KEYS and entries.valid() and (entry := entries.key()).startswith(STATE):
+            page.append(entry[len(STATE) :])
+            entries.next()
+        return page
 
     def restore(self, records: Iterable[Record], last_offset: int) -> None:
         """See Partition."""

@@ -75,6 +75,23 @@ def test_of_two_states_of_a_key_the_larger_input_offset_counts(open_it: OpenIt) 
     assert (partition.get(b"k"), partition.offset) == (Seen(50, 5), 3)
 
 
+def test_all_keys_come_page_by_page_whatever_changes_meanwhile(open_it: OpenIt) -> None:
+    """Those on disk, those not yet there, and those that go there between two pages."""
+    partition = open_it()
+    kept = [b"k%05d" % number for number in range(2_500)]
+    for first in range(0, 2_500, 500):
+        some = {key: Seen(first) for key in kept[first : first + 500]}
+        for key, state in some.items():
+            partition[key] = state
+        if first < 2_000:
+            put(partition, first, some)
+    found: set[bytes] = set()
+    for number, page in enumerate(partition.pages()):
+        found.update(page)
+        put(partition, 2_000 + 500 * number, {key: Seen(2_600 + number) for key in kept[2_000:]})
+    assert found == set(kept)
+
+
 def test_a_tombstone_forgets_whatever_was_there(open_it: OpenIt) -> None:
     """What comes after it counts anew, however small its offset."""
     partition = open_it()
