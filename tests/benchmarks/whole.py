@@ -13,6 +13,9 @@ from aiohttp import ClientSession, TCPConnector, web
 from tests.acceptance.installation import Command
 from touchline.addresses import Addresses
 
+NO_QUOTA = {"TOUCHLINE_WORKSPACE_MAX_TRIGGERS": "10000000"}
+"""All rows of a benchmark lie in one workspace."""
+
 
 class _Payload(msgspec.Struct):
     number: int
@@ -102,7 +105,7 @@ class Whole:
 @asynccontextmanager
 async def whole_installation(directory: Path) -> AsyncIterator[Whole]:
     """`touchline up` with one worker, on its own Kafka and Postgres, ready; stopped at the end."""
-    command = Command("up", directory, "--port", "0", environment={})
+    command = Command("up", directory, "--port", "0", environment=NO_QUOTA)
     try:
         addresses = await command.ready()
         async with ClientSession(connector=TCPConnector(limit=0)) as http:
