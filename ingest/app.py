@@ -1,5 +1,6 @@
 """The application: every route on one set of connections."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,6 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         connections = Connections(settings)
         app.state.connections = connections
         app.state.metrics = metrics.Metrics(connections.processes)
+        app.state.why_turn = asyncio.Lock()  # one search at a time a process: the event path shares it
         await connections.start()
         try:
             yield

@@ -12,8 +12,7 @@ from fastapi import Depends, Request
 
 from ingest.connections import Connections
 from ingest.problems import problem
-from streams.errors import InvalidEvent, InvalidInput
-from streams.event import check_name
+from ingest.validation import checked_name
 from streams.key import SCOPES, find_key
 from streams.workspace import DEFAULT_WORKSPACE
 
@@ -35,10 +34,7 @@ class Caller(NamedTuple):
         """
         if "workspace" not in given:
             return self.workspace or DEFAULT_WORKSPACE
-        try:
-            named = check_name("workspace", given["workspace"])
-        except InvalidEvent as error:
-            raise InvalidInput(error.path, error.message) from error
+        named = checked_name("workspace", given["workspace"])
         if not self.sees(named):
             raise problem(
                 HTTPStatus.FORBIDDEN, f"workspace: the key belongs to {self.workspace}, not to {named}", "other-workspace"

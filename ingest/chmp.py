@@ -29,11 +29,11 @@ from ingest.answers import answer
 from ingest.authentication import Caller, TriggersCaller
 from ingest.body import read_object
 from ingest.connections import Connected, Connections
+from ingest.database import Written
 from ingest.paging import page_of
 from ingest.problems import problem, problem_of
 from ingest.trigger_rows import (
     TriggerPage,
-    Written,
     delete_trigger,
     find_trigger,
     insert_trigger,
@@ -41,9 +41,8 @@ from ingest.trigger_rows import (
     switch_trigger,
     update_trigger,
 )
-from ingest.triggers import ROLES
+from ingest.triggers import until_live
 from streams.errors import InvalidInput, TouchlineError
-from streams.topics import TRIGGERS
 
 router = APIRouter(prefix="/api/chmp", tags=["chmp"])
 
@@ -140,15 +139,13 @@ async def _perform(connections: Connections, caller: Caller, message: Message) -
     if message.operation == "get":
         return {"job": await find_trigger(database, caller, trigger_id)}
     if message.operation == "delete":
-        row = await find_trigger(database, caller, trigger_id)
-        return await _written(connections, Written(row, await delete_trigger(database, caller, trigger_id)))
+        return await _written(connections, await delete_trigger(database, caller, trigger_id))
     enabled = message.operation == "enable"
     return await _written(connections, await switch_trigger(database, caller, trigger_id, enabled=enabled))
 
 
 async def _written(connections: Connections, written: Written) -> dict[str, Any]:
-    live = await connections.until_live(TRIGGERS.name, str(written.row["id"]), written.transaction_id, ROLES)
-    return {"job": written.row, "live": live}
+    return {"job": written.row, "live": await until_live(connections, written)}
 
 
 async def _list(connections: Connections, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -90,6 +90,13 @@ def _read_jsonb(text: str) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return text
+
+
+class Written(NamedTuple):
+    """A row as the transaction of this id left it; one that was deleted, as it was last."""
+
+    row: dict[str, Any]
+    transaction_id: int
 
 
 async def transaction_id(connection: "PoolConnectionProxy[asyncpg.Record]") -> int:

@@ -15,13 +15,13 @@ from ingest.record_search import RecordSearch, Result, Spans
 from streams.change import Change
 from streams.errors import InvalidEvent
 from streams.event import (
-    ORIGIN_HEADER,
     RESERVED_SOURCES,
     Event,
     derived_id,
     event_key,
     is_signed,
     read_event,
+    recorded_id,
 )
 from streams.execution import decode_firing
 from streams.settings import Settings
@@ -150,8 +150,7 @@ def instant(at_ms: int) -> datetime:
 
 
 def _derived(record: Any) -> str:
-    origin = next((value for name, value in record.headers if name == ORIGIN_HEADER), None)
-    return derived_id("record", origin.decode() if origin else f"{record.topic}/{record.partition}/{record.offset}")
+    return recorded_id(record.headers, record.topic, record.partition, record.offset)
 
 
 def _needle(event_id: str) -> bytes:

@@ -17,14 +17,12 @@ from ingest.problems import problem
 from ingest.producer import Record
 from ingest.trigger_rows import no_trigger
 from ingest.validation import Body, validated
-from streams.event import SIGNATURE_HEADER, Event, derived_id, encode_event, event_key, sign
+from streams.event import MANUAL, SIGNATURE_HEADER, Event, derived_id, encode_event, event_key, sign
 from streams.settings import Settings
 from streams.topics import EVENTS
 from streams.trigger import Trigger
 
 router = APIRouter(prefix="/api/v1/triggers", tags=["triggers"])
-
-SOURCE = "manual"
 
 
 class FireBody(Body):
@@ -52,7 +50,7 @@ async def fire(trigger_id: str, request: Request, connections: Connected, caller
 def manual_event(trigger: Trigger, given: Mapping[str, Any]) -> Event:
     """The event that fires this trigger by hand, in its workspace. Raises problem 422 for a body that is not understood."""
     body = validated(FireBody, given)
-    event = Event(source=SOURCE, type=trigger.id, payload=body.payload, id=given_id(body.id), workspace=trigger.workspace)
+    event = Event(source=MANUAL, type=trigger.id, payload=body.payload, id=given_id(body.id), workspace=trigger.workspace)
     return stamped(event)
 
 

@@ -7,12 +7,12 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from ingest.authentication import Caller
-from ingest.database import Database, transaction_id
+from ingest.database import Database, Written, transaction_id
 from ingest.paging import Page
 from ingest.problems import problem
 from ingest.quota import check_quota
@@ -34,13 +34,6 @@ _UPDATE = (
 )
 _THIS = "id = $1 AND ($2::text IS NULL OR workspace = $2)"
 """The trigger of that id, when the caller of that workspace (null: every one) sees it."""
-
-
-class Written(NamedTuple):
-    """A row as it is now, and the id of the transaction that wrote it."""
-
-    row: dict[str, Any]
-    transaction_id: int
 
 
 class TriggerPage(Page):
@@ -101,17 +94,17 @@ async def switch_trigger(database: Database, caller: Caller, trigger_id: str, *,
         return Written(shown(dict(row)), await transaction_id(connection))
 
 
-async def delete_trigger(database: Database, caller: Caller, trigger_id: str) -> int:
-    """Delete a row; the id of the transaction that did. Raises 404."""
+async def delete_trigger(database: Database, caller: Caller, trigger_id: str) -> Written:
+    """Delete a row; the row as it was last. Raises 404."""
     async with _told(database) as connection:
-        deleted = await connection.fetchval(
-            f"DELETE FROM jobs WHERE {_THIS} RETURNING true",  # noqa: S608
+        row = await connection.fetchrow(
+            f"DELETE FROM jobs WHERE {_THIS} RETURNING {SHOWN}",  # noqa: S608
             trigger_id,
             caller.workspace,
         )
-        if deleted is None:
+        if row is None:
             raise no_trigger(trigger_id)
-        return await transaction_id(connection)
+        return Written(shown(dict(row)), await transaction_id(connection))
 
 
 async def find_trigger(database: Database, caller: Caller, trigger_id: str) -> dict[str, Any]:

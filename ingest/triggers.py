@@ -1,6 +1,6 @@
 """The routes of triggers: `/api/v1/triggers`. A write returns once every worker has it, so nothing accepted later is missed."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -9,10 +9,10 @@ from ingest.answers import answer, answer_written
 from ingest.authentication import TriggersCaller
 from ingest.body import read_object
 from ingest.connections import Connected, Connections
+from ingest.database import Written
 from ingest.paging import page_of
 from ingest.trigger_rows import (
     TriggerPage,
-    Written,
     delete_trigger,
     find_trigger,
     insert_trigger,
@@ -58,8 +58,8 @@ async def update(trigger_id: str, request: Request, connections: Connected, call
 @router.delete("/{trigger_id}", status_code=204)
 async def delete(trigger_id: str, connections: Connected, caller: TriggersCaller) -> Response:
     """Delete a trigger: 204 once no worker knows it any more."""
-    transaction = await delete_trigger(connections.database, caller, trigger_id)
-    return answer_written(None, 204, live=await connections.until_live(TRIGGERS.name, trigger_id, transaction, ROLES))
+    written = await delete_trigger(connections.database, caller, trigger_id)
+    return answer_written(None, 204, live=await until_live(connections, written))
 
 
 @router.post("/{trigger_id}/enable")
@@ -74,7 +74,10 @@ async def disable(trigger_id: str, connections: Connected, caller: TriggersCalle
     return await _written(connections, await switch_trigger(connections.database, caller, trigger_id, enabled=False), 200)
 
 
+async def until_live(connections: Connections, written: Written) -> bool:
+    """Wait until every living worker has applied this change of a trigger; False when that took too long."""
+    return await connections.until_live(TRIGGERS.name, str(written.row["id"]), written.transaction_id, ROLES)
+
+
 async def _written(connections: Connections, written: Written, status: int) -> Response:
-    row: dict[str, Any] = written.row
-    live = await connections.until_live(TRIGGERS.name, str(row["id"]), written.transaction_id, ROLES)
-    return answer_written(row, status, live=live)
+    return answer_written(written.row, status, live=await until_live(connections, written))

@@ -7,14 +7,24 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from ingest.problems import problem
-from streams.event import NAME_LENGTH
+from streams.errors import InvalidEvent, InvalidInput
+from streams.event import NAME_LENGTH, check_name
+from streams.trigger import HUB_ID
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """1 to 256 characters, none of them a control character."""
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """Any text that Postgres can keep: all but NUL."""
-HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+HubId = Annotated[str, StringConstraints(pattern=f"^{HUB_ID.pattern}$")]
 """A hub's id stands in the path of every inject: 1 to 128 letters, digits, dots, dashes or underscores."""
+
+
+def checked_name(path: str, value: object) -> str:
+    """Return `value` if it can be a name, as `check_name` says. Raises InvalidInput at `path` otherwise."""
+    try:
+        return check_name(path, value)
+    except InvalidEvent as error:
+        raise InvalidInput(path, error.message) from error
 
 
 class Body(BaseModel):

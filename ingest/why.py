@@ -51,9 +51,10 @@ async def why(
     """`{"outcome", "sentence", "checks", "event", "trigger", "execution", …}`; 404 says what was searched."""
     row = await find_trigger(connections.database, caller, question.trigger_id)
     now: Trigger = msgspec.json.decode(msgspec.json.encode(row), type=Trigger)
+    turn: asyncio.Lock = request.app.state.why_turn
     try:
         async with asyncio.timeout(TURN_SECONDS):
-            await _turn(request).acquire()
+            await turn.acquire()
     except TimeoutError as error:
         raise Unavailable("another question is being answered; ask again") from error
     try:
@@ -61,16 +62,7 @@ async def why(
             evidence = Evidence(connections.settings, search, connections.rows.spread_sources, caller)
             return answer(await _answer(connections, evidence, question, now))
     finally:
-        _turn(request).release()
-
-
-def _turn(request: Request) -> asyncio.Lock:
-    """One search at a time a process: the event path shares it."""
-    state = request.app.state
-    if not hasattr(state, "why_turn"):
-        state.why_turn = asyncio.Lock()
-    turn: asyncio.Lock = state.why_turn
-    return turn
+        turn.release()
 
 
 async def _answer(connections: Connections, evidence: Evidence, question: Question, now: Trigger) -> dict[str, Any]:

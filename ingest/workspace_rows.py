@@ -1,11 +1,11 @@
 """Workspaces in Postgres: what was said about them. One of which nothing was said has no row, and the defaults."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from ingest.database import Database, transaction_id
+from ingest.database import Database, Written, transaction_id
 from ingest.validation import Body, Name
 
 SHOWN = "workspace, scales, max_triggers, created_at"
@@ -29,13 +29,6 @@ class WorkspaceBody(Body):
                 message = f"{field} names a word twice; a scale's words are distinct, from least to most"
                 raise ValueError(message)
         return scales
-
-
-class Written(NamedTuple):
-    """A row as it is now, and the transaction that wrote it."""
-
-    row: dict[str, Any]
-    transaction_id: int
 
 
 async def change_workspace(database: Database, workspace: str, body: WorkspaceBody) -> Written:

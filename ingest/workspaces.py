@@ -12,10 +12,8 @@ from ingest.body import read_object
 from ingest.connections import Connected
 from ingest.paging import Page, page_of_table
 from ingest.problems import problem
-from ingest.validation import validated
+from ingest.validation import checked_name, validated
 from ingest.workspace_rows import SHOWN, WorkspaceBody, change_workspace
-from streams.errors import InvalidEvent, InvalidInput
-from streams.event import check_name
 from streams.topics import WORKSPACES
 
 router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
@@ -56,10 +54,7 @@ async def get(workspace: str, connections: Connected, caller: AdminCaller) -> Re
 
 def _check_sees(caller: Caller, workspace: str) -> None:
     """Raises 404 for a workspace that is not the caller's, InvalidInput for what cannot be one."""
-    try:
-        check_name("workspace", workspace)
-    except InvalidEvent as error:
-        raise InvalidInput(error.path, error.message) from error
+    checked_name("workspace", workspace)
     if not caller.sees(workspace):
         raise _no_workspace(workspace)
 

@@ -16,7 +16,7 @@ from faust.types.auth import CredentialsT
 
 from streams.admission import Gate as GateState
 from streams.admission import Seen
-from streams.crossings.crossing import Edge
+from streams.crossings.edge import Edge
 from streams.detect import Detect
 from streams.dispatch import Dispatch
 from streams.engine.batch import BatchSchema

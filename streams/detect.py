@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from streams.crossings.crossing import Chosen, Watches, crossing_event
-from streams.crossings.edge import Arrival, Edge, confirm, judge_change, judge_edge, judge_held, judge_origin
+from streams.crossings.edge import Arrival, Edge, Hold, confirm, judge_change, judge_edge, judge_held, judge_origin, waiting
 from streams.crossings.edges import Edges
 from streams.crossings.event_time import event_time_ms
 from streams.crossings.pending import Pending
@@ -163,15 +163,14 @@ class Detect:
             record.offset, at_ms, pending.clock_ms, lambda was_across: watched.is_across(value, was_across), make_crossing
         )
         edge, told = judge_held(before, arrival, watched.held_for_ms, watched.both_ways)
-        if told is not None and told.crossing is not None:
-            self._tell(sitting, told.key.encode(), told.crossing)
+        self._tell_held(sitting, told)
         if edge is not None:
             sitting.edges.put(place, edge)
-        now = edge or before
-        if now is None or now.hold is None or now.hold.crossing is None:
+        hold = waiting(edge or before)
+        if hold is None:
             pending.leave(place)
         elif edge is not None or not pending.knows(place):
-            pending.wait(place, now.hold.due_ms)
+            pending.wait(place, hold.due_ms)
 
     def _passing_time(self, sitting: Sitting, events: Iterable[Readable]) -> Iterator[Readable]:
         """The events, each after what is due when it comes."""
@@ -181,11 +180,17 @@ class Detect:
             pending.pass_time(event_time_ms(event, record.timestamp), record.timestamp)
             for place, edge in pending.take_due(sitting.edges):
                 watched = self._watches.find(place)
-                if watched is None or edge.hold is None or edge.hold.crossing is None or sweep.is_stale(watched, edge):
+                hold = waiting(edge)
+                if watched is None or hold is None or sweep.is_stale(watched, edge):
                     continue
                 sitting.edges.put(place, confirm(edge))
-                self._tell(sitting, edge.hold.key.encode(), edge.hold.crossing)
+                self._tell_held(sitting, hold)
             yield readable
+
+    def _tell_held(self, sitting: Sitting, hold: Hold | None) -> None:
+        """What waited long enough, if something did."""
+        if hold is not None and hold.crossing is not None:
+            self._tell(sitting, hold.key.encode(), hold.crossing)
 
     def _tell(self, sitting: Sitting, key: bytes, crossing: Event) -> None:
         work = sitting.work

@@ -11,7 +11,9 @@ import msgspec
 
 from streams.errors import InvalidEvent
 
-RESERVED_SOURCES = frozenset({"clock", "webhook", "manual"})
+MANUAL = "manual"
+"""The source of events that fire one trigger by hand: their type is its id."""
+RESERVED_SOURCES = frozenset({"clock", "webhook", MANUAL})
 """Written by touchline alone; on the topic such a record carries a signature."""
 
 SIGNATURE_HEADER = "touchline-signature"
@@ -117,6 +119,22 @@ def sign(value: bytes, key: bytes) -> bytes:
 def is_signed(value: bytes, headers: Sequence[tuple[str, bytes]], key: bytes) -> bool:
     """Whether these headers hold the signature that touchline itself would have put on `value`."""
     return any(name == SIGNATURE_HEADER and hmac.compare_digest(given, sign(value, key)) for name, given in headers)
+
+
+def find_header(headers: Sequence[tuple[str, bytes]], name: str) -> bytes | None:
+    """The value of a record's first header of that name, None when there is none."""
+    return next((value for header, value in headers if header == name), None) if headers else None
+
+
+def origin_of(topic: str, partition: int, offset: int) -> bytes:
+    """Where a record lies, as `ORIGIN_HEADER` carries it. `topic` is its full name."""
+    return f"{topic}/{partition}/{offset}".encode()
+
+
+def recorded_id(headers: Sequence[tuple[str, bytes]], topic: str, partition: int, offset: int) -> str:
+    """The id of an event that came without one: it follows from where its record lies, or lay before it was forwarded."""
+    origin = find_header(headers, ORIGIN_HEADER) or origin_of(topic, partition, offset)
+    return derived_id("record", origin.decode())
 
 
 def event_key(event: Event, spread_sources: frozenset[str]) -> bytes:

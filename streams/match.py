@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
-from streams.event import ORIGIN_HEADER, Event, derived_id, encode_event
+from streams.event import MANUAL, ORIGIN_HEADER, Event, derived_id, encode_event, origin_of
 from streams.execution import Firing, encode
 from streams.matching.index import Index
 from streams.nesting import NESTING_LIMIT, deep_field
-from streams.reading import Reader, Reading, identify, origin_of
+from streams.reading import Reader, Reading, identify
 from streams.rows import Rows
 from streams.settings import Settings
 from streams.topics import EVENTS, FIRINGS, HEADER_BYTES, MAX_RECORD_BYTES, partition_of
 
-MANUAL = "manual"
 LARGEST_EVENT_BYTES = MAX_RECORD_BYTES - HEADER_BYTES
 """An event that the topic took and that still fits when it is wrapped in a firing, or forwarded."""
 GROWTH = 10
@@ -74,7 +73,7 @@ class Match:
                     work, batch, record, stage, f"is misplaced, and larger than the {LARGEST_EVENT_BYTES} bytes forwarded"
                 )
                 continue
-            headers = [*record.headers, (ORIGIN_HEADER, origin_of(batch, record))]
+            headers = [*record.headers, (ORIGIN_HEADER, origin_of(batch.topic, batch.partition, record.offset))]
             work.outputs.add(self._events, partition, key, record.value, headers)
             work.counts[f"{stage}.forwarded"] += 1
         for record, error in reading.unreadable:

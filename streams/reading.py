@@ -14,10 +14,11 @@ from streams.event import (
     UNDECODABLE,
     Event,
     decode_event,
-    derived_id,
     event_key,
+    find_header,
     is_signed,
     read_event,
+    recorded_id,
 )
 from streams.rows import Rows
 from streams.settings import Settings
@@ -80,7 +81,7 @@ class Reader:
                     reading.unreadable.append((record, str(error)))
                     continue
             key, partition = place
-            if partition == here or _header(record, ORIGIN_HEADER):
+            if partition == here or find_header(record.headers, ORIGIN_HEADER):
                 judge((record, event, key))
             else:
                 reading.misplaced.append((record, key, partition))
@@ -123,25 +124,15 @@ def identify(batch: Batch, record: Record, event: Event) -> None:
     Most events lead to nothing, and an id costs as much as judging ten events.
     """
     if not event.id:
-        origin = _header(record, ORIGIN_HEADER) or origin_of(batch, record)
-        event.id = derived_id("record", origin.decode())
+        event.id = recorded_id(record.headers, batch.topic, batch.partition, record.offset)
     if not event.accepted_at_ms:
         event.accepted_at_ms = record.timestamp
 
 
-def origin_of(batch: Batch, record: Record) -> bytes:
-    """Where a record lies, as `ORIGIN_HEADER` carries it."""
-    return f"{batch.topic}/{batch.partition}/{record.offset}".encode()
-
-
 def read_origin(record: Record) -> tuple[bytes, int] | None:
     """The partition, as `topic/partition`, and the offset a forwarded record came from; None for any other record."""
-    origin = _header(record, ORIGIN_HEADER)
+    origin = find_header(record.headers, ORIGIN_HEADER)
     if origin is None:
         return None
     place, _, offset = origin.rpartition(b"/")
     return (place, int(offset)) if offset.isdigit() else None
-
-
-def _header(record: Record, name: str) -> bytes | None:
-    return next((value for header, value in record.headers if header == name), None) if record.headers else None

@@ -15,14 +15,11 @@ import msgspec
 from streams.check import Check, check_clauses, check_key, group, reason
 from streams.check_watch import check_crossed, check_input, check_own, is_crossing
 from streams.errors import InvalidTrigger
-from streams.event import Event
+from streams.event import MANUAL, Event
 from streams.language.scale import Scales
 from streams.language.watch import Watch
 from streams.trigger import Condition, Trigger, parse_condition
 from streams.workspace import DEFAULT_WORKSPACE
-
-BY_HAND = "manual"
-"""The source of events that fire one trigger by hand: their type is its id."""
 
 
 class Outcome(StrEnum):
@@ -80,7 +77,7 @@ def check_condition(event: Event, trigger: Trigger, facts: Facts, scales: Scales
     """What the row itself asks of an event: workspace, event key, filter, crossing."""
     workspace = event.workspace or DEFAULT_WORKSPACE
     checks = [Check("workspace", workspace == trigger.workspace, "eq", trigger.workspace, workspace)]
-    if event.source == BY_HAND:
+    if event.source == MANUAL:
         return [Check("by hand", event.type == trigger.id, "eq", trigger.id, event.type, _by_hand(event, trigger))]
     try:
         condition = parse_condition(trigger, scales)

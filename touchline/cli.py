@@ -12,6 +12,7 @@ from streams.errors import InvalidInput, TouchlineError, Unavailable
 
 if TYPE_CHECKING:
     from streams.settings import Settings
+    from touchline.triggers_command import Outcome
 
 app = typer.Typer(
     name="touchline",
@@ -199,11 +200,8 @@ def apply_triggers(
     key: ApiKey = None,
 ) -> None:
     """Make the files true: create, change, and with --prune delete. Exit 1 when a row could not be written."""
-    from touchline.api import Api
-    from touchline.triggers_command import apply
-
-    with Api(api, key) as client:
-        raise typer.Exit(FAILED if apply(client, paths, workspace, prune=prune, dry_run=dry_run).faults else 0)
+    outcome = _apply(api, key, paths, workspace, prune=prune, dry_run=dry_run)
+    raise typer.Exit(FAILED if outcome.faults else 0)
 
 
 @triggers.command("diff")
@@ -215,11 +213,16 @@ def diff_triggers(
     key: ApiKey = None,
 ) -> None:
     """Say what apply would change. Exit 1 when there is anything."""
+    raise typer.Exit(FAILED if any(_apply(api, key, paths, workspace, prune=prune, dry_run=True)) else 0)
+
+
+def _apply(api: str, key: str | None, paths: list[Path], workspace: str | None, *, prune: bool, dry_run: bool) -> "Outcome":
+    """Make the files true through the API at `api`, or only say what that would change. Raises TouchlineError."""
     from touchline.api import Api
     from touchline.triggers_command import apply
 
     with Api(api, key) as client:
-        raise typer.Exit(FAILED if any(apply(client, paths, workspace, prune=prune, dry_run=True)) else 0)
+        return apply(client, paths, workspace, prune=prune, dry_run=dry_run)
 
 
 @triggers.command("export")

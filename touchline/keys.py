@@ -15,10 +15,9 @@ from fastapi_problem.error import Problem
 
 from ingest.database import Database
 from ingest.key_rows import SHOWN, insert_key, revoke_key
-from ingest.validation import validated
+from ingest.validation import checked_name, validated
 from ingest.workspace_rows import WorkspaceBody, change_workspace
-from streams.errors import InvalidEvent, InvalidInput, Unavailable
-from streams.event import check_name
+from streams.errors import InvalidInput, Unavailable
 from streams.key import SCOPES
 from streams.settings import Settings
 from touchline.addresses import read_addresses
@@ -31,9 +30,9 @@ def create_key(
     wanted = [scope.strip() for scope in scopes.split(",")]
     if unknown := [scope for scope in wanted if scope not in SCOPES]:
         raise InvalidInput("--scopes", f"{unknown[0]!r} is no scope; accepted, with commas between: {', '.join(SCOPES)}")
-    _check("--name", name)
+    checked_name("--name", name)
     if workspace is not None:
-        _check("--workspace", workspace)
+        checked_name("--workspace", workspace)
 
     async def create() -> str:
         async with _database(settings, data_directory) as database:
@@ -71,7 +70,7 @@ def set_workspace(
 
     Raises InvalidInput and Unavailable.
     """
-    _check("NAME", workspace)
+    checked_name("NAME", workspace)
     given: dict[str, Any] = {"scales": dict(map(_read_scale, scales))}
     if max_triggers is not None:
         given["max_triggers"] = max_triggers
@@ -92,13 +91,6 @@ def _read_scale(text: str) -> tuple[str, list[str] | None]:
     if not found:
         raise InvalidInput("--scale", f"{text!r} is no scale; severity=low,medium,high is accepted")
     return field, [word.strip() for word in words.split(",")] if words else None
-
-
-def _check(path: str, value: str) -> None:
-    try:
-        check_name(path, value)
-    except InvalidEvent as error:
-        raise InvalidInput(path, error.message) from error
 
 
 @asynccontextmanager

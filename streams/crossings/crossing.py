@@ -6,11 +6,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from streams.crossings.edge import Edge as Edge
 from streams.crossings.event_time import rfc3339
 from streams.crossings.watched import Watched, comparison, undecided
 from streams.event import Event, derived_id
-from streams.language.filter import MISSING, Path, field_getter, field_value, is_number, is_scalar, scalar_key
+from streams.language.comparison import MISSING, is_number, is_scalar, scalar_key
+from streams.language.filter import Path, field_getter, field_value
 from streams.language.terms import canonical
 from streams.language.watch import ANY_CHANGE, Watch
 

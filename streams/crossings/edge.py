@@ -101,11 +101,11 @@ def judge_held(edge: Edge | None, arrival: Arrival, held_for_ms: int, both_ways:
     if offset <= edge.offset or at_ms < edge.hold.since_ms:
         return None, None
     changed, told = None, None
-    if edge.hold.crossing is not None and at_ms >= edge.hold.since_ms + held_for_ms:
-        told, edge = edge.hold, confirm(edge)
+    hold = waiting(edge)
+    if hold is not None and at_ms >= hold.since_ms + held_for_ms:
+        told, edge = hold, confirm(edge)
         changed = edge
-    hold = edge.hold
-    waits = hold is not None and hold.crossing is not None
+    waits = waiting(edge) is not None
     side = edge.across != waits  # where the value is, told or not
     after = arrival.is_across(side)
     if after == side:
@@ -116,6 +116,11 @@ def judge_held(edge: Edge | None, arrival: Arrival, held_for_ms: int, both_ways:
     # Silence is counted from here: on a partition whose time is ahead of this value's feed, it would else be over at once.
     due_ms = max(at_ms, arrival.clock_ms) + held_for_ms
     return Edge(offset=offset, across=side, hold=Hold(at_ms, crossing, key, due_ms)), told
+
+
+def waiting(edge: Edge | None) -> Hold | None:
+    """The hold whose crossing waits to be told; None when none does. The edge of a value never seen is None."""
+    return None if edge is None or edge.hold is None or edge.hold.crossing is None else edge.hold
 
 
 def confirm(edge: Edge) -> Edge:

@@ -19,7 +19,7 @@ import heapq
 from collections.abc import Iterator
 from zlib import crc32
 
-from streams.crossings.edge import Edge
+from streams.crossings.edge import Edge, waiting
 from streams.crossings.edges import Edges
 
 ROSTERS = 256
@@ -47,12 +47,12 @@ class Pending:
             roster = edges.get(_roster_place(number))
             for text in () if roster is None else roster.value:
                 place = text.encode()
-                edge = edges.get(place)
+                hold = waiting(edges.get(place))
                 self._rosters.setdefault(number, set()).add(place)
-                if edge is None or edge.hold is None or edge.hold.crossing is None:
+                if hold is None:
                     self.leave(place)
                 else:
-                    heapq.heappush(self._due, (edge.hold.due_ms, place))
+                    heapq.heappush(self._due, (hold.due_ms, place))
 
     def knows(self, place: bytes) -> bool:
         """Whether this place is among those that wait."""
@@ -83,9 +83,9 @@ class Pending:
         while self._due and self._due[0][0] <= self.clock_ms:
             due_ms, place = heapq.heappop(self._due)
             edge = edges.get(place)
-            if edge is None or edge.hold is None or edge.hold.crossing is None:
+            if edge is None or (hold := waiting(edge)) is None:
                 self.leave(place)
-            elif edge.hold.due_ms == due_ms:  # else it has gone and come across again since
+            elif hold.due_ms == due_ms:  # else it has gone and come across again since
                 self.leave(place)
                 yield place, edge
 

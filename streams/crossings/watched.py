@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from streams.event import Event, derived_id
-from streams.language.filter import RANGES, is_scalar
+from streams.language.comparison import RANGES, is_scalar
 from streams.language.terms import canonical
 from streams.language.watch import ABOVE, ANY_CHANGE, BELOW, Watch
 from streams.workspace import DEFAULT_WORKSPACE

@@ -43,7 +43,7 @@ class Stage:
     """Runs one judge over batches. Partitions never wait for one another; within one, effects keep the order of batches."""
 
     def __init__(
-        self, name: str, writer: Writer, judge: Judge, counts: Counter[str], ready: Callable[[], Awaitable[None]] | None = None
+        self, name: str, writer: Writer, judge: Judge, counts: Counter[str], ready: Callable[[], Awaitable[None]]
     ) -> None:
         self.name = name
         self._ready = ready
@@ -71,8 +71,7 @@ class Stage:
         if self._flying[place] >= BATCHES_IN_FLIGHT:
             async with self._landed:
                 await self._landed.wait_for(lambda: self._flying[place] < BATCHES_IN_FLIGHT)
-        if self._ready is not None:
-            await self._ready()
+        await self._ready()
         if not is_current(event):
             return  # its partition may have gone while it waited; whoever owns it now reads it again
         work = self._judge(batch)

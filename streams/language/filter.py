@@ -23,12 +23,7 @@ import msgspec
 
 from streams.errors import InvalidTrigger
 from streams.language.bounds import check_bounds
-from streams.language.comparison import MISSING as MISSING
-from streams.language.comparison import OPERATORS, compile_comparison
-from streams.language.comparison import RANGES as RANGES
-from streams.language.comparison import is_number as is_number
-from streams.language.comparison import is_scalar as is_scalar
-from streams.language.comparison import scalar_key as scalar_key
+from streams.language.comparison import MISSING, OPERATORS, RANGES, compile_comparison, is_number, is_scalar
 
 LOGIC = frozenset({"any", "all", "not"})
 MAXIMUM_CHOICES = 10_000

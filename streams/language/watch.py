@@ -23,8 +23,9 @@ import msgspec
 
 from streams.errors import InvalidTrigger
 from streams.event import derived_id
+from streams.language.comparison import is_scalar
 from streams.language.event_key import EventKey
-from streams.language.filter import Clause, Path, Predicate, is_scalar
+from streams.language.filter import Clause, Path, Predicate
 from streams.language.terms import Terms, canonical, canonical_number, parse_terms
 
 ABOVE, BELOW, CHANGED, CROSSED = "_cross_above", "_cross_below", "_changed", "_crossed"

@@ -6,10 +6,11 @@
 - `ByTest`: nowhere; these are the rows that nothing leads to, and each different test is made once an event.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Any
 
-from streams.language.filter import MISSING, is_scalar, scalar_key
+from streams.language.comparison import MISSING, is_scalar, scalar_key
 from streams.matching.field import Field
 from streams.matching.held import Held, gather, size
 from streams.matching.shared_test import Known
@@ -18,7 +19,7 @@ Key = Any
 """Hashable; what it is depends on the kind of field."""
 
 
-class Drawers:
+class Drawers(ABC):
     """Places by key. Subclasses say where an event looks."""
 
     __slots__ = ("contents", "field")
@@ -46,9 +47,9 @@ class Drawers:
         """Give up a place."""
         del self.contents[key]
 
+    @abstractmethod
     def gather(self, payload: dict[str, Any], matched: list[str], known: Known) -> None:
         """Add the ids of the rows that this payload's value leads to."""
-        raise NotImplementedError
 
 
 class ByValue(Drawers):

@@ -3,7 +3,8 @@
 Most places that hold several rows hold these (the price of one symbol, from 100, from 120), so they get no shelf.
 """
 
-from streams.language.filter import RANGES, Predicate
+from streams.language.comparison import RANGES
+from streams.language.filter import Predicate
 from streams.matching.field import Field
 from streams.matching.held import Further, Ids, put_id, take_id, with_id, without_id
 from streams.matching.shared_test import Remaining

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeGuard
 
-from streams.language.filter import RANGES, AllOf, AnyOf, Clause, Path, Predicate, is_scalar, scalar_key
+from streams.language.comparison import RANGES, is_scalar, scalar_key
+from streams.language.filter import AllOf, AnyOf, Clause, Path, Predicate
 from streams.matching.drawers import Key
 from streams.matching.field import Field, field_of
 from streams.matching.rough_drawers import band_places, element_place, part_places

@@ -6,12 +6,14 @@
   are as wide as the band. An event looks into one cell for each width in use.
 """
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from math import floor, frexp
 from typing import Any, NamedTuple
 
-from streams.language.filter import RANGES, Predicate, is_scalar, scalar_key
+from streams.language.comparison import RANGES, is_scalar, scalar_key
+from streams.language.filter import Predicate
 from streams.matching.drawers import Drawers
 from streams.matching.field import Field
 from streams.matching.held import Held, gather
@@ -76,9 +78,9 @@ class RoughDrawers(Drawers):
         if not self.sizes[size]:
             del self.sizes[size]
 
+    @abstractmethod
     def size_of(self, drawer: Any) -> int:
         """What kind of drawer it is; an event looks once for each."""
-        raise NotImplementedError
 
 
 class ByPart(RoughDrawers):

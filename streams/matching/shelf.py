@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from streams.language.filter import RANGES
+from streams.language.comparison import RANGES
 from streams.matching.drawers import ByPrefix, ByTest, ByValue, Drawers
 from streams.matching.field import Field, field_of
 from streams.matching.held import Further, Held, Ids, ids_of, put_id, take_id, with_id, without_id

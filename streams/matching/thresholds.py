@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from streams.language.filter import MISSING
+from streams.language.comparison import MISSING
 from streams.matching.field import Field
 from streams.matching.held import FEW, Held, Ids, gather, size
 from streams.matching.shared_test import Known

@@ -2,8 +2,8 @@
 
 Everything runs on this machine, on the embedded stack, whatever the environment names. The parts, each in its own file:
 
-- `detect.py`: crossings out of a stream of prices; a bare loop, touchline, plain Faust, Quix Streams and Kafka Streams;
-- `match.py`: detect and match together, with 1, 1,000 and 100,000 triggers;
+- `track.py`: crossings out of a stream of prices; a bare loop, touchline, plain Faust, Quix Streams and Kafka Streams, each
+  in `engines/`; and detect and match together, with 1, 1,000 and 100,000 triggers;
 - `matching.py`: the index alone, up to 1,000,000 triggers, beside a naive loop; `loading.py` and `live.py`: its rows;
 - `latency.py`: from an event's POST to its inject, through a whole installation;
 - `ingest.py`: requests a second at the door;

@@ -5,11 +5,9 @@ import gc
 import tempfile
 from datetime import UTC, datetime
 from enum import StrEnum
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import uvloop
@@ -23,6 +21,7 @@ from tests.benchmarks.machine import conditions, this_machine
 from tests.benchmarks.matching import ALONE_SIZE, SIZES, measure_matching
 from tests.benchmarks.picture import picture
 from tests.benchmarks.report import page
+from tests.benchmarks.restart import measure_restart
 from tests.benchmarks.results import (
     Detect,
     Ingest,
@@ -134,12 +133,8 @@ class Bench:
 
     async def restart(self, _scratch: Path) -> None:
         """A worker that comes back to many keys."""
-        if find_spec("tests.benchmarks.restart") is None:
-            say("  left out: tests/benchmarks/restart.py is not there")
-            return
         found = conditions()
-        figures: dict[str, Any] = await import_module("tests.benchmarks.restart").measure_restart(self.keys)
-        self.results.restart = Restart(found, figures)
+        self.results.restart = Restart(found, await measure_restart(self.keys))
 
     async def soak(self, scratch: Path) -> None:
         """A worker at half of its rate, for long."""

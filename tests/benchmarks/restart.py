@@ -28,7 +28,7 @@ from aiokafka import AIOKafkaProducer
 
 from connectors.kafka.topics import create_topics
 from streams.app import Worker
-from streams.crossings.crossing import Edge
+from streams.crossings.edge import Edge
 from streams.settings import Settings
 from tests.environment import installation_environment
 from touchline.stack.kafka import EmbeddedKafka

@@ -74,12 +74,15 @@ class Toy:
         self.table: StateTable[Tally] = StateTable(
             self.app, "edges", settings.partitions, Tally, choose_store(settings), by_age=True
         )
-        self.stage = Stage("toy", self.writer, self.judge, self.counts)
+        self.stage = Stage("toy", self.writer, self.judge, self.counts, self.ready)
         topic = self.app.topic(EVENTS.full_name(settings), schema=BatchSchema())
         self.app.agent(topic, name="toy")(self.stage.run)
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         self._answers = CROSSINGS.full_name(settings)
         self.running = False
+
+    async def ready(self) -> None:
+        """At once: the toy has no lease."""
 
     def judge(self, batch: Batch) -> Work:
         """Count."""

@@ -9,9 +9,9 @@ import pytest
 
 from streams.errors import InvalidTrigger
 from streams.language.bounds import MAXIMUM_BYTES, MAXIMUM_LEVELS
+from streams.language.comparison import MISSING
 from streams.language.filter import (
     MAXIMUM_CHOICES,
-    MISSING,
     AllOf,
     AnyOf,
     Negation,
