@@ -1,5 +1,6 @@
 """Drafts: triggers judged as if they were written; so `touchline triggers` learns what a file would change."""
 
+from asyncio import to_thread
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,7 @@ from ingest.problems import problem, problem_of
 from ingest.trigger_body import read_trigger
 from ingest.trigger_view import NO_HUB
 from streams.errors import InvalidInput, InvalidTrigger
+from streams.workspace import Workspace
 
 router = APIRouter(prefix="/api/v1/triggers/drafts", tags=["triggers"])
 
@@ -34,16 +36,18 @@ async def judge(request: Request, connections: Connected, caller: TriggersCaller
         raise InvalidInput("", "must be a list of triggers")
     async with connections.database.transaction() as connection:
         hubs = {row["hub_id"] for row in await connection.fetch("SELECT hub_id FROM hubs")}
-        scales = {row["workspace"]: row["scales"] for row in await connection.fetch("SELECT workspace, scales FROM workspaces")}
-    return answer({"results": [_judged(one, caller, hubs, scales) for one in given]})
+        rows = await connection.fetch("SELECT workspace, scales, allowed_agents FROM workspaces")
+    workspaces = {row["workspace"]: Workspace(**dict(row)) for row in rows}
+    results = await to_thread(lambda: [_judged(one, caller, hubs, workspaces) for one in given])
+    return answer({"results": results})
 
 
-def _judged(given: Any, caller: Caller, hubs: set[str], scales: dict[str, Any]) -> dict[str, Any]:
+def _judged(given: Any, caller: Caller, hubs: set[str], workspaces: dict[str, Workspace]) -> dict[str, Any]:
     try:
         if not isinstance(given, dict):
             raise problem(HTTPStatus.UNPROCESSABLE_ENTITY, "must be an object: the columns of a trigger", "invalid-body")
         workspace = caller.workspace_of(given)
-        columns = read_trigger({**given, "workspace": workspace}, scales.get(workspace) or {})
+        columns = read_trigger({**given, "workspace": workspace}, workspaces.get(workspace) or Workspace(workspace))
         if columns["hub_id"] not in hubs:
             raise InvalidTrigger("hub_id", NO_HUB)
         return {"trigger": columns}

@@ -5,15 +5,16 @@ from typing import Any
 
 from pydantic import Field
 
+from ingest.judgement import judge
+from ingest.trigger_view import check_readable
 from ingest.validation import Body, HubId, Name, Text, validated
 from streams.language.dialect import translate
-from streams.language.scale import Scales
-from streams.trigger import Trigger, parse_condition
-from streams.workspace import DEFAULT_WORKSPACE
+from streams.trigger import Trigger
+from streams.workspace import DEFAULT_WORKSPACE, Workspace
 
 
 class TriggerBody(Body):
-    """Every column a client may set (SPEC 2), its condition in the one model."""
+    """Every column a client may set (SPEC 2, 4 and 5), its condition in the one model."""
 
     name: Name
     workspace: Name = DEFAULT_WORKSPACE
@@ -33,29 +34,44 @@ class TriggerBody(Body):
     one_shot: bool = False
     fallback_to_new_hub: bool = False
     owner_email: Name | None = None
+    dedup: str = "allow"
+    max_concurrent: int | None = None
+    timeout_seconds: float | None = None
+    rate_limit: str | None = None
+    count_threshold: int | None = None
+    window: str | None = None
+    debounce: str | None = None
+    per: Text | None = None
+    input: Any = None
+    input_template: Any = None
+    input_mapping: dict[str, Any] | None = None
+    intent_template: Text | None = None
+    payload_transform: Any = None
 
 
 COLUMNS = tuple(TriggerBody.model_fields)
 
 
-def read_trigger(given: Mapping[str, Any], scales: Scales) -> dict[str, Any]:
-    """The columns of a whole row as a client wrote it, judged; `scales` are its workspace's.
+def read_trigger(given: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """The columns of a whole row as a client wrote it, judged as its workspace has it.
 
-    Raises problem 422, or InvalidTrigger for a condition that is not understood.
+    Raises problem 422, or InvalidTrigger for a condition that is not understood or an agent that is not allowed.
     """
-    return _judged(translate(given, scales), scales)
+    return _judged(translate(given, workspace.scales), workspace)
 
 
-def read_changes(row: Mapping[str, Any], changes: Mapping[str, Any], scales: Scales) -> dict[str, Any]:
+def read_changes(row: Mapping[str, Any], changes: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
     """The columns of a row with a client's changes, judged as a whole; only what is given is translated.
 
-    Raises like `read_trigger`.
+    `row` is as selected by SHOWN. Raises like `read_trigger`.
     """
+    check_readable({column: value for column, value in row.items() if column not in changes})
     key = {column: row[column] for column in ("schedule_expression", "pattern")}  # what an event_type narrows
-    return _judged({column: row[column] for column in COLUMNS} | translate(key | dict(changes), scales), scales)
+    columns = {column: row[column] for column in COLUMNS}
+    return _judged(columns | translate(key | dict(changes), workspace.scales), workspace)
 
 
-def _judged(given: Mapping[str, Any], scales: Scales) -> dict[str, Any]:
+def _judged(given: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
     columns = validated(TriggerBody, given).model_dump()
-    parse_condition(Trigger(id="", **columns), scales)
+    judge(Trigger(id="", **columns), workspace)
     return columns

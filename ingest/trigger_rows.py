@@ -4,6 +4,7 @@ A caller of one workspace sees that one alone: the trigger of another is as if i
 """
 
 import uuid
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -17,19 +18,20 @@ from ingest.paging import Page
 from ingest.problems import problem
 from ingest.quota import check_quota
 from ingest.trigger_body import COLUMNS, read_changes, read_trigger
-from ingest.trigger_view import NO_HUB, ROW, SHOWN, shown
+from ingest.trigger_view import NO_HUB, SHOWN, shown
 from streams.errors import InvalidTrigger
-from streams.language.scale import Scales
+from streams.workspace import Workspace
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+_COLUMNS = [f'"{column}"' for column in COLUMNS]  # quoted: window is a word of SQL
 _INSERT = (
-    f"INSERT INTO jobs (id, {', '.join(COLUMNS)}) "  # noqa: S608 -- column names of our own
+    f"INSERT INTO jobs (id, {', '.join(_COLUMNS)}) "  # noqa: S608 -- column names of our own
     f"VALUES ({', '.join(f'${number}' for number in range(1, len(COLUMNS) + 2))}) RETURNING {SHOWN}"
 )
 _UPDATE = (
-    f"UPDATE jobs SET {', '.join(f'{column} = ${number}' for number, column in enumerate(COLUMNS, 2))} "  # noqa: S608
+    f"UPDATE jobs SET {', '.join(f'{column} = ${number}' for number, column in enumerate(_COLUMNS, 2))} "  # noqa: S608
     f"WHERE id = $1 RETURNING {SHOWN}"
 )
 _THIS = "id = $1 AND ($2::text IS NULL OR workspace = $2)"
@@ -51,10 +53,11 @@ FILTERS = ("workspace", "enabled", "schedule_expression", "agent_id", "hub_id", 
 
 
 async def insert_trigger(database: Database, caller: Caller, given: Mapping[str, Any]) -> Written:
-    """Write a new row. Raises 409 for a name that is taken or a full workspace, InvalidTrigger for a hub nobody registered."""
+    """Write a new row. Raises 409 for a name that is taken or a full workspace, InvalidTrigger for a row nobody could fire."""
     workspace = caller.workspace_of(given)
     async with _told(database) as connection:
-        columns = read_trigger({**given, "workspace": workspace}, await _scales(connection, workspace))
+        judged_by = await _workspace(connection, workspace)
+        columns = await to_thread(read_trigger, {**given, "workspace": workspace}, judged_by)
         await _check_hub(connection, columns["hub_id"])
         await check_quota(connection, workspace, database.settings.workspace_max_triggers)
         row = await connection.fetchrow(_INSERT, str(uuid.uuid4()), *columns.values())
@@ -65,14 +68,14 @@ async def update_trigger(database: Database, caller: Caller, trigger_id: str, ch
     """Change some columns of a row; the row they make is judged as a whole. Raises like `insert_trigger`, and 404."""
     async with _told(database) as connection:
         found = await connection.fetchrow(
-            f"SELECT {ROW} FROM jobs WHERE {_THIS} FOR UPDATE",  # noqa: S608
+            f"SELECT {SHOWN} FROM jobs WHERE {_THIS} FOR UPDATE",  # noqa: S608
             trigger_id,
             caller.workspace,
         )
         if found is None:
             raise no_trigger(trigger_id)
         workspace = caller.workspace_of({"workspace": found["workspace"], **changes})
-        columns = read_changes(dict(found), changes, await _scales(connection, workspace))
+        columns = await to_thread(read_changes, dict(found), changes, await _workspace(connection, workspace))
         await _check_hub(connection, columns["hub_id"])
         if workspace != found["workspace"]:
             await check_quota(connection, workspace, database.settings.workspace_max_triggers)
@@ -135,7 +138,7 @@ async def list_triggers(database: Database, caller: Caller, page: TriggerPage) -
             f"ORDER BY created_at, id LIMIT ${len(values)}",
             *values,
         )
-    return [shown(dict(row)) for row in rows]
+    return await to_thread(lambda: [shown(dict(row)) for row in rows])
 
 
 def no_trigger(trigger_id: str) -> Exception:
@@ -159,5 +162,7 @@ async def _check_hub(connection: "PoolConnectionProxy[asyncpg.Record]", hub_id: 
         raise InvalidTrigger("hub_id", NO_HUB)
 
 
-async def _scales(connection: "PoolConnectionProxy[asyncpg.Record]", workspace: str) -> Scales:
-    return await connection.fetchval("SELECT scales FROM workspaces WHERE workspace = $1", workspace) or {}
+async def _workspace(connection: "PoolConnectionProxy[asyncpg.Record]", workspace: str) -> Workspace:
+    """What a trigger is judged by of a workspace."""
+    row = await connection.fetchrow("SELECT scales, allowed_agents FROM workspaces WHERE workspace = $1", workspace)
+    return Workspace(workspace, **dict(row or {}))

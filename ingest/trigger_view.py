@@ -1,37 +1,58 @@
-"""A trigger as the API shows it: its row, what is wrong with it when SQL wrote it so, and what it costs."""
+"""A trigger as the API shows it: its row, what is wrong with it when SQL wrote it so, and what who wrote it should know."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from ingest.judgement import judge
 from streams.errors import InvalidTrigger
 from streams.matching.cost import cost_of
-from streams.trigger import Condition, Trigger, parse_condition
+from streams.matching.echo import echo_of
+from streams.trigger import Trigger
+from streams.workspace import Workspace
 
-ROW = ", ".join(Trigger.__struct_fields__)
-_HUB_IS_KNOWN = "EXISTS (SELECT FROM hubs WHERE hubs.hub_id = jobs.hub_id)"
-_SCALES = "coalesce((SELECT scales FROM workspaces WHERE workspaces.workspace = jobs.workspace), '{}')"
-SHOWN = f"{ROW}, {_HUB_IS_KNOWN} AS hub_is_known, {_SCALES} AS scales"
+JSON = ("match_filter", "crossing", "extra_seed_parts", "input", "input_template", "input_mapping", "payload_transform")
+"""The columns that hold JSON."""
+_HELD_BY_WORKSPACE = "(SELECT {} FROM workspaces WHERE workspaces.workspace = jobs.workspace)"
+# A text is either one, or stands for what no reader of JSON takes (database.py): only Postgres can say which.
+_TEXTS = ", ".join(f"CASE jsonb_typeof({column}) WHEN 'string' THEN '{column}' END" for column in JSON)
+_BESIDES = {
+    "hub_is_known": "EXISTS (SELECT FROM hubs WHERE hubs.hub_id = jobs.hub_id)",
+    "scales": f"coalesce({_HELD_BY_WORKSPACE.format('scales')}, '{{}}')",
+    "allowed_agents": _HELD_BY_WORKSPACE.format("allowed_agents"),
+    "texts": f"ARRAY[{_TEXTS}]",
+}
+SHOWN = ", ".join(
+    [f'"{column}"' for column in Trigger.__struct_fields__] + [f"{value} AS {name}" for name, value in _BESIDES.items()]
+)
 """What to select of a row of `jobs` to show it."""
 
 NO_HUB = "is not registered; register the hub with POST /api/v1/hubs first"
 
 
-def shown(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as selected by SHOWN, with `invalid`, null or `{"path", "message"}`, and `warnings` about its cost."""
-    row = dict(row)
-    hub_is_known, scales = row.pop("hub_is_known"), row.pop("scales")
+def shown(selected: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as selected by SHOWN, with `invalid`, null or `{"path", "message"}`, and `warnings`, a list of texts."""
+    row = {column: selected[column] for column in Trigger.__struct_fields__}
     try:
-        condition = _condition(row, scales, hub_is_known=hub_is_known)
+        return row | {"invalid": None, "warnings": _warnings(row, selected)}
     except InvalidTrigger as error:
         return row | {"invalid": {"path": error.path, "message": error.message}, "warnings": []}
-    cost = cost_of(condition)
-    return row | {"invalid": None, "warnings": [cost] if cost else []}
 
 
-def _condition(row: dict[str, Any], scales: dict[str, list[str]], *, hub_is_known: bool) -> Condition:
-    for column in ("match_filter", "extra_seed_parts"):
-        if isinstance(row[column], str):  # its text: the table itself lets only objects and lists in
+def check_readable(selected: Mapping[str, Any]) -> None:
+    """Raises InvalidTrigger for a column of JSON that no reader takes: a number or a depth that only SQL can write."""
+    for column in JSON:
+        if isinstance(selected.get(column), str) and column not in selected["texts"]:
             raise InvalidTrigger(column, "holds a number or a depth that no reader of JSON takes")
-    condition = parse_condition(Trigger(**row), scales)
-    if not hub_is_known:
+
+
+def _warnings(row: dict[str, Any], selected: Mapping[str, Any]) -> list[str]:
+    """What the row costs, and whether it hears its own agent. Raises InvalidTrigger when it is not understood."""
+    check_readable(selected)
+    trigger, workspace = (
+        Trigger(**row),
+        Workspace(row["workspace"], selected["scales"], allowed_agents=selected["allowed_agents"]),
+    )
+    condition = judge(trigger, workspace)
+    if not selected["hub_is_known"]:
         raise InvalidTrigger("hub_id", NO_HUB)
-    return condition
+    return [warning for warning in (cost_of(condition), echo_of(trigger, condition)) if warning]

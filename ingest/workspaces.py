@@ -13,22 +13,23 @@ from ingest.connections import Connected
 from ingest.paging import Page, page_of_table
 from ingest.problems import problem
 from ingest.validation import checked_name, validated
-from ingest.workspace_rows import SHOWN, WorkspaceBody, change_workspace
+from ingest.workspace_rows import LIMITS, SHOWN, WorkspaceBody, change_workspace
 from streams.topics import WORKSPACES
 
 router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
 
 ROLES = ("worker", "ingest")
-"""Who must have applied a workspace before it is live: those that read its triggers by its scales."""
+"""Who must have applied a workspace before it is live: who reads its triggers by its scales, and the gate, by its limits."""
 
 
 @router.patch("/{workspace}")
 async def change(workspace: str, request: Request, connections: Connected, caller: AdminCaller) -> Response:
-    """Change `scales` or `max_triggers`: 200 with the row. How many triggers it may have is the installation's to say."""
+    """Change `scales` or the limits: 200 with the row. What a workspace may have and do is the installation's to say."""
     _check_sees(caller, workspace)
     body = validated(WorkspaceBody, await read_object(request))
-    if "max_triggers" in body.model_fields_set and caller.workspace is not None:
-        raise problem(HTTPStatus.FORBIDDEN, "max_triggers: is changed with a key of the installation", "missing-scope")
+    limit = next((limit for limit in LIMITS if limit in body.model_fields_set), None)
+    if limit is not None and caller.workspace is not None:
+        raise problem(HTTPStatus.FORBIDDEN, f"{limit}: is changed with a key of the installation", "missing-scope")
     written = await change_workspace(connections.database, workspace, body)
     live = await connections.until_live(WORKSPACES.name, workspace, written.transaction_id, ROLES)
     return answer_written(written.row, 200, live=live)

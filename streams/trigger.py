@@ -11,6 +11,7 @@ from streams.language.bounds import check_bounds
 from streams.language.dialect import is_plain, translate_condition
 from streams.language.event_key import EventKey, parse_event_key
 from streams.language.filter import Clause, parse_filter
+from streams.language.policy import parse_policy
 from streams.language.scale import Scales
 from streams.language.watch import Watch, find_watch
 
@@ -40,6 +41,19 @@ class Trigger(msgspec.Struct, omit_defaults=False):
     match_filter: dict[str, Any] | None = None
     crossing: dict[str, Any] | None = None
     extra_seed_parts: list[Any] = []
+    dedup: str = "allow"
+    max_concurrent: int | None = None
+    timeout_seconds: float | None = None
+    rate_limit: str | None = None
+    count_threshold: int | None = None
+    window: str | None = None
+    debounce: str | None = None
+    per: str | None = None
+    input: Any = None
+    input_template: Any = None
+    input_mapping: dict[str, Any] | None = None
+    intent_template: str | None = None
+    payload_transform: Any = None
     generation: int = 1
     created_at: str | None = None
     updated_at: str | None = None
@@ -63,7 +77,7 @@ class Source(msgspec.Struct):
 
 
 class Condition(NamedTuple):
-    """What a trigger asks for, understood: the event key, the clauses (ANDed), and the watch it asks for or implies, if any."""
+    """What a trigger asks for, understood: the event key, the clauses (ANDed), the watch it asks for or implies, if any."""
 
     key: EventKey
     clauses: tuple[Clause, ...]
@@ -73,11 +87,13 @@ class Condition(NamedTuple):
 def parse_condition(trigger: Trigger, scales: Scales | None = None) -> Condition:
     """Understand a row, in the one model or in a condition form (SQL writes those too; `scales` are its workspace's own).
 
-    All that can be judged from the row alone is. Raises InvalidTrigger naming the field and what would be accepted.
+    Its policy is judged too, its templates are not: every process does this for every row. Raises InvalidTrigger naming the
+    field and what would be accepted.
     """
     if trigger.schedule_type not in SCHEDULE_TYPES:
         raise InvalidTrigger("schedule_type", f"accepted: {', '.join(SCHEDULE_TYPES)}")
     _check_names(trigger)
+    parse_policy(trigger)
     expression, match_filter = trigger.schedule_expression, trigger.match_filter
     if match_filter and not is_plain(match_filter):
         check_bounds(match_filter, "match_filter")

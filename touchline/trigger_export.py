@@ -17,6 +17,7 @@ _DEFAULTS: dict[str, Any] = {
     "fallback_to_new_hub": False,
     "supervisor_message": "",
     "extra_seed_parts": [],
+    "dedup": "allow",
 }
 """Columns that are left out when they have these values; the others when they are null."""
 

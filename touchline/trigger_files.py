@@ -14,7 +14,9 @@ One trigger a document:
         instance_id: desk-{date}
         hub: local
         message: "A late goal: say it in one line."
-      one_shot: true
+      dedup: queue                    # one run at a time for each game, none longer than ten minutes
+      per: payload.game
+      timeout_seconds: 600
 
 Many triggers, their names as keys; `template` is the agent's message:
 
@@ -30,7 +32,8 @@ Many triggers, their names as keys; `template` is the agent's message:
         agent: {id: reviewer, hub: local}
 
 `_BLOCKS` and `COLUMNS` hold every key that is accepted. `event` also takes `key` (a whole event key), `pattern` and
-`crossing`; a trigger also takes `workspace`, `enabled` and the policies. What a file says nothing of is at its default, except
+`crossing`; a trigger also takes `workspace`, `enabled`, the policies, and what shapes its agent's input. A `rate_limit`, such
+as 10/1m, stands in the block `webhook` or beside it, and means the same. What a file says nothing of is at its default, except
 `enabled`: that is left as it is, so that a file does not wake what fired once or was switched off. Whether a value makes
 sense is for the server to say, which is the same for every front door.
 """
@@ -49,7 +52,7 @@ TYPES = ("event", *SCHEDULES.values(), "webhook")
 
 _POLICIES = (
     "workspace enabled one_shot fallback_to_new_hub owner_email dedup max_concurrent timeout_seconds rate_limit "
-    "count_threshold window input_mapping input_template intent_template payload_transform"
+    "count_threshold window debounce per input input_template input_mapping intent_template payload_transform"
 )
 COLUMNS = {name: name for name in _POLICIES.split()} | {"template": "supervisor_message"}
 TIMES = {name: name for name in ("timezone", "start_date", "end_date", "jitter_seconds", "catchup")}

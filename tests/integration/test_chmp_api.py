@@ -59,7 +59,9 @@ async def row_of(client: httpx.AsyncClient, trigger_id: str) -> Any:
 
 async def test_all_seven_operations_do_what_rest_does(client: httpx.AsyncClient) -> None:
     """Each answers with the row as it is then, by message and by REST alike."""
-    columns = trigger(match_filter={"minute": {"gte": 90}})
+    columns = trigger(
+        match_filter={"minute": {"gte": 90}}, dedup="queue", count_threshold=5, window="5m", input={"tone": "dry"}
+    )
     created = await send(client, "create", **columns)
     assert (created["status"], created["live"]) == ("ok", True)
     job = created["job"]
@@ -106,6 +108,7 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("create", trigger(hub_id="nowhere"), 422, "hub_id"),
     ("create", trigger(match_filter={"minute": {"about": 90}}), 422, "match_filter.minute.about"),
     ("create", trigger(colour="red"), 422, "colour"),
+    ("create", trigger(window="5m"), 422, "window"),
     ("create", trigger(schedule_type="cron"), 422, "schedule_type"),
     ("create", {"name": "x", "job": trigger()}, 422, "name"),
     ("get", {"job_id": "nothing"}, 404, ""),

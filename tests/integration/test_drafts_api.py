@@ -19,12 +19,13 @@ async def test_each_draft_gets_its_columns_or_its_problem(installation: Settings
             {"name": "x"},
             7,
             trigger(match_filter={"minute": {"about": 1}}),
+            trigger(dedup="drop"),
         ]
         answer = await client.post(DRAFTS_URL, json=drafts)
         assert answer.status_code == 200, answer.text
         first, *refused = answer.json()["results"]
         paths = [result["problem"].get("errors", [{"path": None}])[0]["path"] for result in refused]
-        assert paths == ["hub_id", "schedule_expression", None, "match_filter.minute.about"]
+        assert paths == ["hub_id", "schedule_expression", None, "match_filter.minute.about", "dedup"]
         assert {result["problem"]["status"] for result in refused} == {422}
         assert (await client.get("/api/v1/triggers")).json()["triggers"] == []
         stored = (await client.post("/api/v1/triggers", json=wanted)).json()

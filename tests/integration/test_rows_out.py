@@ -20,10 +20,11 @@ from streams.change import Change
 from streams.heartbeat import Heartbeat
 from streams.heartbeat import decode as decode_heartbeat
 from streams.key import ApiKey
+from streams.language.policy import Policy, Rate, parse_policy
 from streams.settings import Settings
 from streams.topics import DEAD, HEARTBEATS, HUBS, KEYS, SOURCES, TRIGGERS, WORKSPACES, Topic
 from streams.trigger import Hub, Source, Trigger
-from streams.workspace import Workspace
+from streams.workspace import Workspace, firing_rate
 from tests.environment import installation_environment
 from tests.integration.working import running
 from tests.waiting import eventually
@@ -170,6 +171,37 @@ async def test_workspaces_and_keys_go_out_under_their_own_keys(installation: Set
     workspace = msgspec.json.decode(workspaces.records[0].value, type=Change[Workspace]).after
     assert workspace is not None
     assert (workspace.scales, workspace.max_triggers) == ({"severity": ["low", "high"]}, 7)
+
+
+async def test_policies_go_out_as_they_lie_in_the_table(installation: Settings, database: asyncpg.Connection) -> None:
+    """Of a trigger and of a workspace, from a snapshot as from the log."""
+    trigger = """
+        INSERT INTO jobs (id, name, schedule_expression, agent_id, hub_id, dedup, max_concurrent, timeout_seconds, rate_limit,
+            count_threshold, "window", debounce, per, input, input_template, input_mapping, intent_template, payload_transform)
+        VALUES ($1, $1, 'a:b', 'a', 'h', 'queue', 3, 0.1, '10/1m', 5, '5m', '30s', 'payload.game',
+            '[1, null]', '"{{ payload }}"', '{"a": "$.b"}', 'write', 'null')
+    """
+    workspace = (
+        "INSERT INTO workspaces (workspace, allowed_agents, max_depth, max_firings, max_queue) VALUES ($1, $2, 3, '9/1h', 0)"
+    )
+    agents = ["plain", "two words", 'a "quoted" one', "NULL", "{}", "back\\slash", ""]
+    await database.execute(trigger, "before")
+    await database.execute(workspace, "before", agents)
+    async with at_work(installation), Reader(installation, TRIGGERS) as rows, Reader(installation, WORKSPACES) as workspaces:
+        await database.execute(trigger, "after")
+        await database.execute(workspace, "after", agents)
+        await rows.until(lambda: len(rows.records) == 2, "both triggers")
+        await workspaces.until(lambda: len(workspaces.records) == 2, "both workspaces")
+    for row in (change.after for _, change in rows.changes() if change):
+        assert row is not None
+        assert parse_policy(row) == Policy(3, True, 100, Rate(10, 60_000), Rate(5, 300_000), 30_000, ("game",))
+        told = (row.input, row.input_template, row.input_mapping, row.intent_template, row.payload_transform)
+        assert told == ([1, None], "{{ payload }}", {"a": "$.b"}, "write", None)
+    for record in workspaces.records:
+        told_workspace = msgspec.json.decode(record.value, type=Change[Workspace]).after
+        assert told_workspace is not None
+        assert (told_workspace.allowed_agents, told_workspace.max_depth, told_workspace.max_queue) == (agents, 3, 0)
+        assert firing_rate(told_workspace) == Rate(9, 3_600_000)
 
 
 async def test_twenty_thousand_rows_of_one_transaction_arrive_in_order(

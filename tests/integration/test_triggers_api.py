@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -169,6 +170,45 @@ async def test_a_query_that_is_not_understood_is_refused(client: httpx.AsyncClie
         assert [error["path"] for error in answer.json()["errors"]] == [query.partition("=")[0]]
 
 
+POLICY: dict[str, Any] = {
+    "dedup": "queue",
+    "max_concurrent": 3,
+    "timeout_seconds": 0.5,
+    "rate_limit": "10/1m",
+    "count_threshold": 5,
+    "window": "5m",
+    "debounce": "30s",
+    "per": "payload.game",
+    "input": {"tone": "dry", "limits": [1, 2.5, None]},
+    "input_template": {"who": "{{ payload.player }}"},
+    "input_mapping": {"minute": "$.payload.minute"},
+    "intent_template": "write of {{ payload.player }}",
+    "payload_transform": {"player": "{{ payload.player }}"},
+}
+DEFAULT_POLICY: dict[str, Any] = dict.fromkeys(POLICY) | {"dedup": "allow"}
+
+
+async def test_a_policy_is_taken_and_shown_as_it_was_given(installation: Settings, client: httpx.AsyncClient) -> None:
+    """By create, get, list and patch, and on the topic; each column can be given alone and taken away again."""
+
+    def policy(row: dict[str, Any]) -> dict[str, Any]:
+        return {column: row[column] for column in POLICY}
+
+    row = await create(client)
+    assert policy(row) == DEFAULT_POLICY
+    url = f"{TRIGGERS_URL}/{row['id']}"
+    changed = (await client.patch(url, json=POLICY)).json()
+    assert (policy(changed), changed["invalid"]) == (POLICY, None)
+    assert policy(await create(client, **POLICY)) == POLICY
+    assert (await client.get(url)).json() == (await client.get(TRIGGERS_URL)).json()["triggers"][0] == changed
+    last = [record for record in await records(installation, TRIGGERS) if record.key.decode() == row["id"]][-1]
+    assert policy(json.loads(last.value)["after"]) == POLICY
+    changes = {"max_concurrent": None, "input": "a text", "input_template": None, "input_mapping": None}
+    assert policy((await client.patch(url, json=changes)).json()) == POLICY | changes
+    restored = (await client.patch(url, json=DEFAULT_POLICY)).json()
+    assert policy(restored) == DEFAULT_POLICY
+
+
 INVALID: list[tuple[str, dict[str, Any]]] = [
     ("name", {"name": ""}),
     ("name", {"name": "a\nb"}),
@@ -225,6 +265,37 @@ INVALID: list[tuple[str, dict[str, Any]]] = [
     ("supervisor_message", {"supervisor_message": "\x00"}),
     ("match_filter.team", {"match_filter": {"team": "\x00"}}),
     ("extra_seed_parts", {"extra_seed_parts": {"literal": 1}}),
+    ("dedup", {"dedup": "drop"}),
+    ("dedup", {"dedup": None}),
+    ("max_concurrent", {"max_concurrent": 0}),
+    ("max_concurrent", {"max_concurrent": 1.5}),
+    ("max_concurrent", {"max_concurrent": 2**40}),
+    ("timeout_seconds", {"timeout_seconds": 0}),
+    ("timeout_seconds", {"timeout_seconds": "10"}),
+    ("timeout_seconds", {"timeout_seconds": 10**400}),
+    ("rate_limit", {"rate_limit": 10}),
+    ("rate_limit", {"rate_limit": "10 a minute"}),
+    ("rate_limit", {"rate_limit": "10/31d"}),
+    ("count_threshold", {"count_threshold": 5}),
+    ("count_threshold", {"count_threshold": True, "window": "5m"}),
+    ("window", {"window": "5m"}),
+    ("window", {"count_threshold": 5, "window": "5 m"}),
+    ("debounce", {"debounce": "0s"}),
+    ("debounce", {"debounce": 30}),
+    ("per", {"per": "game", "dedup": "skip"}),
+    ("per", {"per": "payload.game"}),
+    ("input.text", {"input": {"text": "\x00"}}),
+    ("input", {"input": ["x" * 70_000]}),
+    ("input_mapping", {"input_mapping": ["$.payload"]}),
+    ("payload_transform.a", {"payload_transform": {"a": "\x00"}}),
+    ("intent_template", {"intent_template": {"a": 1}}),
+    ("intent_template", {"intent_template": "{{ payload.player"}),
+    ("intent_template", {"intent_template": "{% include 'secrets' %}"}),
+    ("input_template.who.0", {"input_template": {"who": ["{{ nobody }}"]}}),
+    ("payload_transform.a", {"payload_transform": {"a": "{{ payload.a | shout }}"}}),
+    ("input_mapping.minute", {"input_mapping": {"minute": "payload.minute"}}),
+    ("input_mapping.minute", {"input_mapping": {"minute": 7}}),
+    ("input", {"input": "a text", "input_mapping": {"minute": "$.payload.minute"}}),
 ]
 
 
@@ -344,6 +415,23 @@ SPOILT: list[tuple[str, str]] = [
     ("""match_filter = '{"minute": 1e4400}'""", "match_filter"),
     ("""match_filter = (repeat('{"a":', 3000) || '1' || repeat('}', 3000))::jsonb""", "match_filter"),
     ("extra_seed_parts = (repeat('[', 3000) || repeat(']', 3000))::jsonb", "extra_seed_parts"),
+    ("crossing = (repeat('{\"a\":', 3000) || '1' || repeat('}', 3000))::jsonb", "crossing"),
+    ("max_concurrent = -1", "max_concurrent"),
+    ("timeout_seconds = -1e308", "timeout_seconds"),
+    ("timeout_seconds = 1e308", "timeout_seconds"),
+    ("rate_limit = ''", "rate_limit"),
+    ("count_threshold = 2147483647, \"window\" = '1m'", "count_threshold"),
+    ("count_threshold = 5, \"window\" = 'soon'", "window"),
+    ("debounce = '1 hour'", "debounce"),
+    ("dedup = 'skip', per = 'payload.'", "per"),
+    ("input = '1e4400'", "input"),
+    ("input = (repeat('[', 40) || repeat(']', 40))::jsonb", "input" + ".0" * 33),
+    ("input_template = (repeat('[', 3000) || repeat(']', 3000))::jsonb", "input_template"),
+    ("input_mapping = '{\"a\": 1e4400}'", "input_mapping"),
+    ("payload_transform = '[1e4400]'", "payload_transform"),
+    ("input = (repeat('[', 900) || repeat(']', 900))::jsonb", "input" + ".0" * 33),
+    ("intent_template = '{{ payload.player'", "intent_template"),
+    ('input_mapping = \'{"minute": "payload.minute"}\'', "input_mapping.minute"),
 ]
 
 
@@ -366,7 +454,57 @@ async def test_a_row_that_sql_made_invalid_is_shown_with_the_reason_among_its_ne
         assert (await client.delete(url)).status_code == 204
 
 
-VALID: dict[str, Any] = {"schedule_type": "event", "pattern": None, "match_filter": None, "extra_seed_parts": []}
+VALID: dict[str, Any] = DEFAULT_POLICY | {
+    "schedule_type": "event",
+    "pattern": None,
+    "match_filter": None,
+    "crossing": None,
+    "extra_seed_parts": [],
+}
+
+
+async def test_a_text_in_json_is_told_from_what_no_reader_takes(installation: Settings, client: httpx.AsyncClient) -> None:
+    """A text is valid; a number that nobody can hold is not, and a change elsewhere in its row does not make it one."""
+    row = await create(client, input="[1e4400]", payload_transform="1e4400")
+    url = f"{TRIGGERS_URL}/{row['id']}"
+    assert (row["input"], row["invalid"]) == ("[1e4400]", None)
+    await sql(installation, "UPDATE jobs SET input = '[1e4400]'")
+    assert (await client.get(url)).json()["invalid"]["path"] == "input"
+    refused = await client.patch(url, json={"name": "renamed"})
+    assert (refused.status_code, refused.json()["errors"][0]["path"]) == (422, "input")
+    repaired = (await client.patch(url, json={"input": "a text"})).json()
+    assert (repaired["input"], repaired["invalid"]) == ("a text", None)
+
+
+async def test_null_in_json_is_null_in_sql(installation: Settings, client: httpx.AsyncClient) -> None:
+    """SQL may write either into a column of JSON; no reader tells them apart."""
+    row = await create(client, **POLICY)
+    columns = ("input", "input_template", "input_mapping", "payload_transform", "match_filter", "crossing")
+    await sql(installation, f"UPDATE jobs SET {', '.join(f'{column} = $1' for column in columns)}", "null")
+    shown = (await client.get(f"{TRIGGERS_URL}/{row['id']}")).json()
+    assert ([shown[column] for column in columns], shown["invalid"]) == ([None] * len(columns), None)
+
+
+async def test_a_time_out_that_json_cannot_tell_is_refused_by_the_table(installation: Settings) -> None:
+    """As null it would mean no time-out at all."""
+    insert = "INSERT INTO jobs (name, schedule_expression, agent_id, hub_id, timeout_seconds) VALUES ('n', 'a:b', 'a', 'h', $1)"
+    for number in (math.nan, math.inf, -math.inf):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await sql(installation, insert, number)
+
+
+async def test_a_row_that_hears_its_own_agent_says_so_wherever_it_is_shown(client: httpx.AsyncClient) -> None:
+    """Next to what it costs; a filter that leaves its own agent out silences it."""
+    row = await create(client, schedule_expression="agents:task_failed", agent_id="reporter")
+    assert len(row["warnings"]) == 1
+    assert "hears task_failed" in row["warnings"][0]
+    url = f"{TRIGGERS_URL}/{row['id']}"
+    assert (await client.get(url)).json() == row
+    assert (await client.get(TRIGGERS_URL)).json()["triggers"] == [row]
+    both = (await client.patch(url, json={"match_filter": {"retries": {"ne": 0}}})).json()["warnings"]
+    assert [warning.partition(":")[0] for warning in both] == ["match_filter", "schedule_expression"]
+    others = await client.patch(url, json={"match_filter": {"agent_id": "another"}})
+    assert others.json()["warnings"] == []
 
 
 async def test_a_row_that_cannot_be_looked_up_says_so_wherever_it_is_shown(client: httpx.AsyncClient) -> None:

@@ -154,6 +154,10 @@ async def test_what_is_exported_is_applied_without_a_change(client: httpx.AsyncC
         {"pattern": "a:.*", "schedule_expression": "", "enabled": False, "owner_email": "a@b", "provider": "1"},
         {"extra_seed_parts": [{"literal": {"k": [1, "two"]}}], "agent_instance_id": "{date}", "fallback_to_new_hub": True},
         {"schedule_expression": "stocks:price_cross_above", "match_filter": {"price": {"gte": 100}}, "workspace": "ours"},
+        {"dedup": "skip", "max_concurrent": 2, "timeout_seconds": 600, "rate_limit": "10/1m", "per": "payload.game"},
+        {"count_threshold": 5, "window": "5m", "debounce": "30s", "input": False, "payload_transform": {"n": 1.0}},
+        {"input": {}, "input_template": "{{ payload }}", "intent_template": "a\n# b", "input_mapping": {"a": "$.payload['b']"}},
+        {"input": "null"},
     ]
     for columns in odd:
         answer = await client.post("/api/v1/triggers", json=trigger(**columns))

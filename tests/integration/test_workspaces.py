@@ -301,6 +301,18 @@ NO_WORKSPACES: list[tuple[str, dict[str, Any]]] = [
     ("max_triggers", {"max_triggers": -1}),
     ("max_triggers", {"max_triggers": 2**31}),
     ("max_triggers", {"max_triggers": "10"}),
+    ("max_depth", {"max_depth": 0}),
+    ("max_depth", {"max_depth": 2**31}),
+    ("max_queue", {"max_queue": -1}),
+    ("max_queue", {"max_queue": True}),
+    ("max_firings", {"max_firings": 1000}),
+    ("max_firings", {"max_firings": "1000"}),
+    ("max_firings", {"max_firings": "0/1h"}),
+    ("max_firings", {"max_firings": "1000/31d"}),
+    ("allowed_agents", {"allowed_agents": "reporter"}),
+    ("allowed_agents.1", {"allowed_agents": ["reporter", ""]}),
+    ("allowed_agents.0", {"allowed_agents": [None]}),
+    ("allowed_agents", {"allowed_agents": [str(number) for number in range(1_001)]}),
     ("colour", {"colour": "red"}),
 ]
 
@@ -314,11 +326,69 @@ async def test_a_workspace_that_could_not_be_is_refused(client: httpx.AsyncClien
     assert (await client.get("/api/v1/workspaces/w")).status_code == 404
 
 
-async def test_a_workspaces_admin_sets_its_scales_and_not_its_quota(client: httpx.AsyncClient, mine: Headers) -> None:
-    """How much it may have is the installation's to say; other workspaces are not there."""
+LIMITS: dict[str, Any] = {
+    "max_triggers": 7,
+    "allowed_agents": ["reporter", "two words"],
+    "max_depth": 3,
+    "max_firings": "1000/1h",
+    "max_queue": 0,
+}
+
+
+async def test_each_limit_is_set_and_lifted_alone(client: httpx.AsyncClient) -> None:
+    """What a change does not name stays; null lifts."""
+    row = await set_workspace(client, "mine", **LIMITS, scales={"severity": ["low", "high"]})
+    assert {limit: row[limit] for limit in LIMITS} == LIMITS
+    assert (await client.get("/api/v1/workspaces/mine")).json() == row
+    for limit in LIMITS:
+        assert await set_workspace(client, "mine", **{limit: None}) == row | {limit: None}
+        assert await set_workspace(client, "mine", **{limit: LIMITS[limit]}) == row
+    assert (await set_workspace(client, "new", max_queue=5))["max_queue"] == 5
+    again = await set_workspace(client, "mine", allowed_agents=["b", "a", "b"])
+    assert again["allowed_agents"] == ["b", "a"]
+
+
+async def test_only_agents_that_are_allowed_are_registered(
+    installation: Settings, client: httpx.AsyncClient, mine: Headers
+) -> None:
+    """422 by create, change, move, draft and message; a row that is there already says why, and can be switched off."""
+    before = await create(client, mine, agent_id="stranger")
+    await set_workspace(client, "mine", allowed_agents=["reporter"])
+    row = await create(client, mine)
+    elsewhere = await create(client, agent_id="stranger", workspace="yours")
+    stranger, url = trigger(agent_id="stranger"), f"{TRIGGERS_URL}/{row['id']}"
+    refused = [
+        await client.post(TRIGGERS_URL, json=stranger, headers=mine),
+        await client.post(TRIGGERS_URL, json=stranger | {"workspace": "mine"}),
+        await client.patch(url, json={"agent_id": "stranger"}, headers=mine),
+        await client.patch(f"{TRIGGERS_URL}/{before['id']}", json={"name": "renamed"}, headers=mine),
+        await client.patch(f"{TRIGGERS_URL}/{elsewhere['id']}", json={"workspace": "mine"}),
+    ]
+    for answer in refused:
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["errors"] == [
+            {"path": "agent_id", "message": "may not be fired in workspace mine; accepted: reporter"}
+        ]
+    drafts = (await client.post(f"{TRIGGERS_URL}/drafts", json=[stranger, trigger()], headers=mine)).json()["results"]
+    assert [draft.get("problem", {}).get("status") for draft in drafts] == [422, None]
+    body = {"operation": "create", **stranger}
+    message = await client.post("/api/chmp", json={"header": {}, "body": body}, headers=mine)
+    assert message.json()["body"]["error"]["field"] == "agent_id"
+    shown = (await client.get(f"{TRIGGERS_URL}/{before['id']}", headers=mine)).json()
+    assert shown["invalid"]["path"] == "agent_id"
+    assert (await client.post(f"{TRIGGERS_URL}/{before['id']}/disable", headers=mine)).status_code == 200
+    await set_workspace(client, "mine", allowed_agents=None)
+    assert (await client.post(TRIGGERS_URL, json=stranger, headers=mine)).status_code == 201
+
+
+async def test_a_workspaces_admin_sets_its_scales_and_not_its_limits(client: httpx.AsyncClient, mine: Headers) -> None:
+    """What it may have and do is the installation's to say; other workspaces are not there."""
     await set_workspace(client, "yours", max_triggers=5)
-    refused = await client.patch("/api/v1/workspaces/mine", json={"max_triggers": 10**6}, headers=mine)
-    assert refused.status_code == 403
+    for limit, value in LIMITS.items():
+        for given in (value, None):
+            refused = await client.patch("/api/v1/workspaces/mine", json={limit: given}, headers=mine)
+            assert refused.status_code == 403
+            assert refused.json()["detail"] == f"{limit}: is changed with a key of the installation"
     assert (await client.patch("/api/v1/workspaces/yours", json={}, headers=mine)).status_code == 404
     assert (await client.get("/api/v1/workspaces/yours", headers=mine)).status_code == 404
     row = await set_workspace(client, "mine", mine, scales={"severity": ["low", "high"]})
@@ -331,19 +401,37 @@ async def test_a_workspaces_admin_sets_its_scales_and_not_its_quota(client: http
 async def test_the_command_sets_what_it_is_given_and_leaves_the_rest(
     installation: Settings, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    """A quota and scales, each alone; what it prints is the row."""
+    """Limits and scales, each alone; what it prints is the row."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "touchline.cli", "workspaces", "set", "mine", *arguments, "--data-dir", str(tmp_path)]
         environment = installation_environment(installation)
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
+    def limits(row: dict[str, Any]) -> dict[str, Any]:
+        return {limit: row[limit] for limit in LIMITS}
+
     assert run("--max-triggers", "7", "--scale", "severity=low, high", "--scale", "size=s,m").returncode == 0
     printed = json.loads(run("--scale", "size=").stdout)
     assert (printed["max_triggers"], printed["scales"]) == (7, {"severity": ["low", "high"]})
+    agents = [argument for agent in LIMITS["allowed_agents"] for argument in ("--allow-agent", agent)]
+    printed = json.loads(run("--max-depth", "3", "--max-firings", "1000/1h", "--max-queue", "0", *agents).stdout)
+    assert limits(printed) == LIMITS
     row = (await client.get("/api/v1/workspaces/mine")).json()
-    assert (row["max_triggers"], row["scales"]) == (7, {"severity": ["low", "high"]})
-    for wrong in (["--scale", "severity"], ["--scale", "severity=low,low"]):
-        refused = run(*wrong)
+    assert (limits(row), row["scales"]) == (LIMITS, {"severity": ["low", "high"]})
+    lifted = run("--lift", "allow-agent", "--lift", "max-depth", "--lift", "max-firings", "--max-queue", "9")
+    told = limits(json.loads(lifted.stdout))
+    assert told == dict.fromkeys(LIMITS) | {"max_triggers": 7, "max_queue": 9}
+    lifted = run("--lift", "max-triggers", "--lift", "max-queue")
+    assert limits(json.loads(lifted.stdout)) == dict.fromkeys(LIMITS)
+    wrong = {
+        "severity": ["--scale", "severity"],
+        "twice": ["--scale", "severity=low,low"],
+        "max_firings": ["--max-firings", "often"],
+        "allowed_agents": ["--allow-agent", ""],
+        "--lift": ["--lift", "max-depth", "--max-depth", "3"],
+    }
+    for said, arguments in wrong.items():
+        refused = run(*arguments)
         assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
-        assert "severity" in refused.stderr
+        assert said in refused.stderr

@@ -53,6 +53,7 @@ def test_an_invalid_row_never_stops_its_neighbours() -> None:
     rows = Followed()
     rows.set("t1", trigger("t1", match_filter={"x": {"near": 1}}))
     rows.set("t2", trigger("t2", match_filter={"x": 1}))
+    rows.set("t3", trigger("t3", match_filter={"x": 1}, count_threshold=5))
     assert rows.matched({"x": 1}) == ["t2"]
 
 

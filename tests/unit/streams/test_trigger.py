@@ -46,6 +46,24 @@ def test_an_implied_crossing_has_a_watch() -> None:
     assert (watch.field, watch.threshold, watch.chosen_by) == (("price",), 100, ((("symbol",), "AAPL"),))
 
 
+def test_a_row_with_every_policy_is_understood() -> None:
+    """What does not concern its condition changes nothing about it."""
+    row = trigger(
+        dedup="skip",
+        max_concurrent=3,
+        timeout_seconds=600,
+        rate_limit="10/1m",
+        count_threshold=5,
+        window="5m",
+        debounce="30s",
+        per="payload.game",
+        input={"tone": "dry"},
+        input_mapping={"minute": "$.payload.minute"},
+        intent_template="write of {{ payload.player }}",
+    )
+    assert parse_condition(row) == parse_condition(trigger())
+
+
 def test_thresholds_are_told_apart_exactly() -> None:
     """100 and 100.0 share a watch; 2**53 and 2**53 + 1 do not, though one double is nearest to both."""
 
@@ -90,6 +108,22 @@ CROSSING = "stocks:price_cross_above"
             "schedule_expression",
             "one source",
         ),
+        ({"dedup": "drop"}, "dedup", "allow, skip, queue"),
+        ({"max_concurrent": 0}, "max_concurrent", "1 to 1000"),
+        ({"max_concurrent": 2**31}, "max_concurrent", "1 to 1000"),
+        ({"timeout_seconds": 0}, "timeout_seconds", "above 0"),
+        ({"timeout_seconds": float("nan")}, "timeout_seconds", "above 0"),
+        ({"timeout_seconds": float("inf")}, "timeout_seconds", "2592000"),
+        ({"rate_limit": "10"}, "rate_limit", "10/1m"),
+        ({"rate_limit": "0/1m"}, "rate_limit", "10/1m"),
+        ({"rate_limit": "10/40d"}, "rate_limit", "30d"),
+        ({"count_threshold": 5}, "count_threshold", "5m"),
+        ({"window": "5m"}, "window", "count_threshold"),
+        ({"count_threshold": -5, "window": "5m"}, "count_threshold", "1 to 1000"),
+        ({"count_threshold": 5, "window": "five"}, "window", "30s or 5m"),
+        ({"debounce": "2d"}, "debounce", "1d"),
+        ({"dedup": "skip", "per": "game"}, "per", "payload.game"),
+        ({"per": "payload.game"}, "per", "means nothing without dedup"),
         ({"schedule_expression": CROSSING}, "match_filter.price", "threshold"),
         ({"schedule_expression": CROSSING, "match_filter": {"price": {"gte": 10**400}}}, "match_filter.price", "1.8e308"),
         (

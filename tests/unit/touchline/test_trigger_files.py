@@ -29,6 +29,19 @@ trigger:
   enabled: false
   owner_email: desk@example.org
   fallback_to_new_hub: true
+  dedup: queue
+  max_concurrent: 3
+  timeout_seconds: 600
+  rate_limit: 10/1m
+  count_threshold: 5
+  window: 5m
+  debounce: 30s
+  per: payload.game
+  input: {tone: dry}
+  input_template: {who: "{{ payload.player }}"}
+  input_mapping: {minute: $.payload.minute}
+  intent_template: "write of {{ payload.player }}"
+  payload_transform: {player: "{{ payload.player }}"}
 """
 
 
@@ -64,6 +77,19 @@ def test_one_trigger_a_document_becomes_columns(tmp_path: Path) -> None:
         "enabled": False,
         "owner_email": "desk@example.org",
         "fallback_to_new_hub": True,
+        "dedup": "queue",
+        "max_concurrent": 3,
+        "timeout_seconds": 600,
+        "rate_limit": "10/1m",
+        "count_threshold": 5,
+        "window": "5m",
+        "debounce": "30s",
+        "per": "payload.game",
+        "input": {"tone": "dry"},
+        "input_template": {"who": "{{ payload.player }}"},
+        "input_mapping": {"minute": "$.payload.minute"},
+        "intent_template": "write of {{ payload.player }}",
+        "payload_transform": {"player": "{{ payload.player }}"},
     }
 
 
@@ -108,6 +134,14 @@ triggers:
         ("{type: schedule, schedule: {cron: x}}", {"schedule_type": "cron", "schedule_expression": "x"}),
         ("{type: cron, schedule: 0 9 * * *}", {"schedule_type": "cron", "schedule_expression": "0 9 * * *"}),
         ("webhook: github", {"schedule_type": "webhook", "schedule_expression": "github"}),
+        (
+            "webhook: {endpoint: github, rate_limit: 5/1m}",
+            {"schedule_type": "webhook", "schedule_expression": "github", "rate_limit": "5/1m"},
+        ),
+        (
+            "{webhook: github, rate_limit: 5/1m}",
+            {"schedule_type": "webhook", "schedule_expression": "github", "rate_limit": "5/1m"},
+        ),
     ],
 )
 def test_when_it_fires_becomes_type_and_expression(tmp_path: Path, block: str, expected: dict[str, Any]) -> None:
@@ -127,6 +161,7 @@ WRONG = [
     ("trigger:\n  name: t\n  event: a:b\n  webhook: x\n", 4, "stands beside event"),
     ("trigger:\n  name: t\n  event: a:b\n  template: x\n  agent:\n    message: y\n", 6, "says what template says"),
     ("trigger:\n  name: t\n  event:\n    filter: {}\n    condition: {}\n", 5, "says what event.filter says"),
+    ("trigger:\n  name: t\n  webhook:\n    rate_limit: 5/1m\n  rate_limit: 5/1m\n", 5, "says what webhook.rate_limit says"),
     ("trigger:\n  name: t\n  event: {source: a, sources: [b]}\n", 3, "beside sources"),
     ("trigger:\n  name: t\n  event: {sources: ['a,b', c]}\n", 3, "comma"),
     ("trigger:\n  name: t\n  event: {source: 7}\n", 3, "must be a text"),
@@ -197,6 +232,7 @@ ROW: dict[str, Any] = {
     "one_shot": False,
     "fallback_to_new_hub": False,
     "owner_email": None,
+    "dedup": "allow",
     "generation": 1,
 }
 
@@ -215,7 +251,12 @@ ROW: dict[str, Any] = {
         {"extra_seed_parts": [{"literal": "x"}], "provider": "1", "model": "null", "agent_instance_id": "{date}"},
         {"schedule_type": "cron", "schedule_expression": "0 9 * * *", "timezone": "Europe/Berlin"},
         {"schedule_type": "once", "schedule_expression": "2026-06-11T19:00:00Z"},
-        {"schedule_type": "webhook", "schedule_expression": "github", "method": "POST", "rate_limit": 5},
+        {"schedule_type": "webhook", "schedule_expression": "github", "method": "POST", "rate_limit": "5/1m"},
+        {"dedup": "skip", "max_concurrent": 2, "timeout_seconds": 0.5, "rate_limit": "10/1m", "per": "payload.game"},
+        {"count_threshold": 5, "window": "5m", "debounce": "30s", "intent_template": "{{ payload.repo }}\n# not yet"},
+        {"input": 0, "input_template": "- {{ payload.a }}", "input_mapping": {"a": "$.payload['b']"}},
+        {"input": "null", "payload_transform": ["{{ payload }}", {"yes": "no", "n": 1.0}]},
+        {"input": False},
     ],
 )
 def test_an_exported_row_is_read_back_as_it_was(tmp_path: Path, changed: dict[str, Any]) -> None:
