@@ -2,7 +2,9 @@
 
 Source: CloudEvents 1.0.2, "HTTP Protocol Binding" and "JSON Event Format". The `cloudevents` library takes the binding
 apart and judges the attributes; JSON is read by our own strict reader, since the library's takes NaN and wrong types.
-Extensions other than `partitionkey`, `lineage` and `workspace` are accepted and not kept.
+Of the extensions `partitionkey`, `workspace` and `touchlinelineage` are understood. Attributes are scalars, so the last is the
+JSON text of the `lineage` that an inject carried; in a header it is percent-encoded as the binding says. An attribute `lineage`
+is refused, so that nobody's chain is lost unseen. Other extensions are accepted and not kept.
 """
 
 import base64
@@ -21,7 +23,7 @@ from ingest.acceptance import given_id, given_workspace
 from ingest.body import unsupported
 from ingest.json_text import check_time, decode, decode_any, decode_object
 from streams.errors import InvalidEvent, InvalidInput
-from streams.event import Event, Lineage
+from streams.event import Event, read_lineage
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -89,7 +91,7 @@ def _to_event(attributes: dict[str, Any], data: Any) -> Event:
     event_id = attributes.get("id")
     if event_id is not None and not isinstance(event_id, str):
         raise InvalidEvent("id", "must be a text of 1 to 256 characters")
-    lineage = attributes.pop("lineage", None)
+    lineage = read_lineage(attributes.pop("lineage", None), attributes.pop("touchlinelineage", None))
     _judge(dict(attributes))
     return Event(
         source=attributes["source"],
@@ -98,7 +100,7 @@ def _to_event(attributes: dict[str, Any], data: Any) -> Event:
         id=given_id(event_id),
         subject=attributes.get("subject"),
         time=attributes.get("time"),
-        lineage=_to_lineage(lineage),
+        lineage=lineage,
         workspace=given_workspace(attributes.get("workspace")),
         partitionkey=attributes.get("partitionkey"),
     )
@@ -113,13 +115,6 @@ def _judge(attributes: dict[str, Any]) -> None:
     except CloudEventValidationError as error:
         name, faults = next(iter(error.errors.items()))
         raise InvalidEvent(name, str(faults[0])) from error
-
-
-def _to_lineage(value: Any) -> Lineage | None:
-    try:
-        return None if value is None else msgspec.convert(value, Lineage)
-    except msgspec.ValidationError as error:
-        raise InvalidEvent("lineage", str(error)) from error
 
 
 def _read_data(body: bytes, content_type: str) -> Any:

@@ -13,6 +13,9 @@ One event may have 1 MiB, a whole batch 8 MiB. In a batch every item is judged a
 An event belongs to the workspace of the key it was handed in with, or, where the whole installation calls, to the one it
 names; to `default` otherwise. On the topic the workspace is always written out. An id is one source's and one workspace's
 affair: two workspaces may give the same.
+
+An event that an agent emits carries the `lineage` its inject carried. One that touchline did not sign for the event's
+workspace, `{}` among them, is refused: left aside, it would let a cascade go on uncounted.
 """
 
 from collections.abc import Callable
@@ -25,7 +28,7 @@ from fastapi_problem.error import Problem
 from starlette.responses import Response
 
 from ingest import cloud_event
-from ingest.acceptance import accepted
+from ingest.acceptance import accepted, check_lineage
 from ingest.answers import answer
 from ingest.authentication import Caller, IngestCaller
 from ingest.body import BATCH_LIMIT_BYTES, EVENT_LIMIT_BYTES, media_type, read_body, too_large, unsupported
@@ -58,7 +61,8 @@ async def ingest(request: Request, connections: Connected, caller: IngestCaller)
     try:
         with metrics.accept_seconds.time():
             items, is_batch = await _read(request)
-            items = [_assigned(item, caller) for item in items]
+            signing_key = connections.settings.signing_key.get_secret_value().encode()
+            items = [_assigned(item, caller, signing_key) for item in items]
             outcomes = await _accept(connections, items)
     except (TouchlineError, Problem) as error:
         metrics.count(error)
@@ -121,12 +125,13 @@ def _attempt(read: Callable[[Text], Event], text: Text) -> Item:
         return error
 
 
-def _assigned(item: Item, caller: Caller) -> Item:
-    """The event in its workspace, or why it may not be there."""
+def _assigned(item: Item, caller: Caller, signing_key: bytes) -> Item:
+    """The event in its workspace, or why it may not be there, with the lineage it has."""
     if isinstance(item, Event):
         try:
             item.workspace = caller.workspace_of({"workspace": item.workspace} if item.workspace else {})
-        except Problem as error:
+            return check_lineage(item, signing_key)
+        except (TouchlineError, Problem) as error:
             return error
     return item
 

@@ -3,13 +3,14 @@
 import base64
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi_problem.error import Problem
 
 from ingest.cloud_event import read_binary, read_structured
 from streams.errors import InvalidInput
-from streams.event import Event
+from streams.event import Event, Lineage, read_event
 
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "s", "type": "t"}
 HEADERS = {f"ce-{name}": value for name, value in REQUIRED.items()}
@@ -51,6 +52,7 @@ def test_base64_data_is_read_as_what_it_is() -> None:
         ({"subject": ""}, "subject"),
         ({"Upper": "x"}, "Upper"),
         ({"lineage": 7}, "lineage"),
+        ({"touchlinelineage": 7}, "touchlinelineage"),
         ({"data_base64": "*"}, "data_base64"),
         ({"data_base64": 7}, "data_base64"),
         ({"data_base64": "e30=", "data": 1}, "data_base64"),
@@ -79,3 +81,36 @@ def test_binary_data_that_cannot_be_kept_is_refused(headers: dict[str, str], bod
     with pytest.raises(Problem) as caught:
         read_binary(HEADERS | headers, body)
     assert caught.value.status == status
+
+
+LINEAGE = {"root_event_id": "é1", "trigger_chain": ["t"], "trigger_depth": 1, "execution_id": "x", "signature": "s"}
+
+
+def test_a_cloud_event_carries_its_lineage_as_text() -> None:
+    """Attributes are scalars: it is the JSON text of the inject's object, percent-encoded in a header."""
+    expected = Lineage("é1", ["t"], 1, "x", signature="s")
+    text = json.dumps(LINEAGE)
+    assert structured(touchlinelineage=text).lineage == expected
+    assert read_binary(HEADERS | {"ce-touchlinelineage": quote(text)}, b"{}").lineage == expected
+    assert read_binary(HEADERS | {"ce-touchlinelineage": text}, b"{}").lineage == expected
+    assert structured(touchlinelineage=None).lineage is None
+    straight = read_event(json.dumps(REQUIRED | {"touchlinelineage": text}).encode())
+    assert (straight.lineage, straight.touchlinelineage) == (expected, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"lineage": LINEAGE}, "lineage"),
+        ({"touchlinelineage": "no JSON"}, "touchlinelineage"),
+        ({"touchlinelineage": '{"trigger_depth": "x"}'}, "touchlinelineage"),
+        ({"touchlinelineage": "[" * 10_000}, "touchlinelineage"),
+        ({"touchlinelineage": ""}, "touchlinelineage"),
+    ],
+)
+def test_a_lineage_that_cannot_be_read_is_refused_at_the_door_and_behind_it(more: dict[str, Any], path: str) -> None:
+    """Over HTTP and straight from Kafka alike, so that no chain is lost unseen."""
+    for read in (read_structured, read_event):
+        with pytest.raises(InvalidInput) as caught:
+            read(json.dumps(REQUIRED | more).encode())
+        assert caught.value.path == path
