@@ -1,8 +1,10 @@
-"""`GET /metrics`: what this process accepted and how fast, and what all live processes say they have done (Prometheus)."""
+"""`GET /metrics`, for Prometheus: what this process accepted and how fast, what live processes have done, and the ledger."""
 
+import asyncio
 from collections import Counter as Tally
 from collections.abc import Iterator
 
+import structlog
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -10,11 +12,19 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ingest.connections import Connected
+from ingest.ledger import book_of, observe
+from ingest.ledger_metrics import LedgerSums
 from ingest.processes import Processes
 from streams.errors import Unavailable
+from streams.ledger.balance import report
+
+log = structlog.get_logger()
 
 router = APIRouter(tags=["operations"])
 
+LEDGER_SECONDS = 5.0
+"""How long a scrape waits for the ledger: half of the time after which Prometheus gives up, and the rest would be lost too."""
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Buckets around the aim of a few milliseconds, up to twice the longest an accept may take."""
 
@@ -32,6 +42,8 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(_Heartbeats(processes))
+        self.ledger = LedgerSums()
+        self.registry.register(self.ledger)
 
     def count(self, outcome: str | Exception) -> None:
         """Count one event: the id it was accepted under, or the error that kept it out."""
@@ -75,9 +87,16 @@ class _Heartbeats(Collector):
 
 
 @router.get("/metrics")
-async def scrape(request: Request) -> Response:
-    """All metrics, in Prometheus' text format."""
-    return Response(generate_latest(of(request.app).registry), media_type=CONTENT_TYPE_LATEST)
+async def scrape(request: Request, connections: Connected) -> Response:
+    """All metrics, in Prometheus' text format. The ledger's are left out while Kafka cannot be asked for them."""
+    metrics = of(request.app)
+    try:
+        async with asyncio.timeout(LEDGER_SECONDS):
+            metrics.ledger.report = report(await observe(connections, book_of(request)))
+    except (Unavailable, TimeoutError) as error:
+        log.warning("ledger_not_scraped", error=repr(error))
+        metrics.ledger.report = None
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def of(app: FastAPI) -> Metrics:
