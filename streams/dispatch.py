@@ -1,36 +1,38 @@
 """dispatch: puts one prepared message in front of each agent, and says what came of it (the fourth stage).
 
-Bound by HTTP, so it differs from the stages before it: the records of a batch run side by side, each behind the one
-before it of the same hub and instance. A batch is acked when all of its records have ended, one way or the other.
+Bound by HTTP, so it differs from the stages before it: what a batch asks for goes side by side, and may take longer than the
+batch is held. streams/delivery has the protocol and its pieces; this is the stage that takes batches and lets go of them.
 """
 
 import asyncio
 import os
-import time
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Any
 
-import msgspec
-import stamina
 import structlog
 
-from connectors.hub.inject import Answer, TryAgain, inject, open_client
-from streams.dead import dead_letter_headers, dead_letter_topic
+from streams.delivery.delivery import Delivery, Heading, Ticket, Told, read_delivery
+from streams.delivery.lanes import Lanes
+from streams.delivery.parked import Parked
+from streams.delivery.parking import Parking
+from streams.delivery.reports import Reports
 from streams.engine.batch import Batch, Record, is_current
-from streams.engine.writer import Outputs, Writer
-from streams.execution import Dispatch as DispatchRecord
-from streams.execution import Execution, Status, decode_dispatch, encode
+from streams.engine.table import StateTable
+from streams.engine.writer import Writer
 from streams.rows import Rows
 from streams.settings import Settings
-from streams.topics import EXECUTIONS, partition_of
 
 log = structlog.get_logger()
 
-BATCHES_IN_FLIGHT = 4
-"""Batches of one partition that may wait for hubs; after that the partition is read no further, so memory stays bounded."""
-INJECTS_IN_FLIGHT = 256
-"""Injects of one worker under way at once, retries that wait not counted."""
+PARK_AFTER_SECONDS = 2.0
+"""How long a batch waits for hubs before what is left of it is parked: a hub that works has answered by then, and what a
+restart reads again stays small."""
+READ_AHEAD = 2_000
+"""Dispatches held that are neither over nor parked; with so many nothing more is read. A backlog passes unparked at 1,000/s."""
+LOOK_SECONDS = 0.25
+"""How often the stage looks for what is to be parked, and at what no call leads to."""
 
 
 class Dispatch:
@@ -39,151 +41,153 @@ class Dispatch:
     name = "dispatch"
 
     def __init__(
-        self, settings: Settings, rows: Rows, writer: Writer, counts: Counter[str], ready: Callable[[], Awaitable[None]]
+        self,
+        settings: Settings,
+        rows: Rows,
+        writer: Writer,
+        counts: Counter[str],
+        ready: Callable[[], Awaitable[None]],
+        parked: StateTable[Parked],
     ) -> None:
         self._ready = ready
-        self._settings = settings
-        self._rows = rows
-        self._writer = writer
         self._counts = counts
-        self._client = open_client(settings.hub_timeout_seconds)
-        self._behind: dict[bytes, asyncio.Task[None]] = {}
-        self._batches: dict[int, set[asyncio.Task[None]]] = defaultdict(set)
-        self._injects = asyncio.Semaphore(INJECTS_IN_FLIGHT)
+        self._parking = Parking(parked, writer, self._land)
+        self._reports = Reports(settings, writer, lambda delivery: self._parking.forget(delivery, delivery))
+        self._lanes = Lanes(settings, rows, counts, self._parking, self._reports)
+        self._waiting_max = settings.hub_waiting_max
+        self._waiting_max_bytes = settings.hub_waiting_mib * 1024 * 1024
+        self._held: set[Delivery] = set()
+        self._held_bytes = 0
+        self._unacked = 0
+        self._room = asyncio.Event()
+        self._tickets: deque[Ticket] = deque()
+        self._taken_up: dict[int, frozenset[int]] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def run(self, stream: Any) -> None:
         """The Faust agent."""
         async for event in stream.noack().events():
-            batch: Batch = event.message.value
-            running = self._batches[batch.partition]
-            while len(running) >= BATCHES_IN_FLIGHT:
-                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            while not self._has_room():
+                self._room.clear()
+                await self._room.wait()
             await self._ready()
-            if not is_current(event):
-                continue  # its partition may have gone while it waited; whoever owns it now reads it again
-            records = [self._queue(batch, record) for record in batch.records]
-            task = asyncio.create_task(self._finish(event, records), name=f"dispatch-batch-{batch.partition}")
-            running.add(task)
-            task.add_done_callback(running.discard)
+            # Its partition may have gone while it waited; whoever owns it now reads it again.
+            if self._looking is not None and is_current(event):
+                self._take(event)
+
+    async def take_up(self, partitions: Collection[int]) -> None:
+        """Go on with what is parked in these partitions, which are this worker's now, before anything new of them is read."""
+        await self.abandon()
+        for number in partitions:
+            taken = self._parking.take_over(number)
+            self._taken_up[number] = frozenset(delivery.offset for delivery in taken)
+            for delivery in taken:
+                self._hold(delivery)
+                self._lanes.enter(delivery)
+        if self._held:
+            log.info("dispatches_taken_up", dispatches=len(self._held), partitions=len(partitions))
+        self._looking = asyncio.create_task(self._look(), name="dispatch-look")
 
     async def abandon(self) -> None:
         """Stop all that is under way: the partitions go to somebody else, who will inject again, with the same keys."""
-        tasks = [task for running in self._batches.values() for task in running] + list(self._behind.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
+            self._looking = None
+        await self._lanes.stop()
+        await self._reports.drain()  # what it leads to is written after it
+        await self._parking.drain()
+        self._held.clear()
+        self._tickets.clear()
+        self._taken_up.clear()
+        self._held_bytes = self._unacked = 0
+        self._room.set()
 
     async def close(self) -> None:
         """Hang up."""
-        await self._client.close()
+        await self.abandon()
 
-    def _queue(self, batch: Batch, record: Record) -> asyncio.Task[None]:
-        key = record.key or b""
-        task = asyncio.create_task(self._in_turn(self._behind.get(key), batch, record))
-        self._behind[key] = task
-        task.add_done_callback(lambda done: self._behind.pop(key) if self._behind.get(key) is done else None)
-        return task
+    def _has_room(self) -> bool:
+        has_few = self._unacked < READ_AHEAD and len(self._held) < self._waiting_max
+        return has_few and self._held_bytes < self._waiting_max_bytes
 
-    async def _finish(self, event: Any, records: list[asyncio.Task[None]]) -> None:
-        await asyncio.gather(*records)
-        event.ack()
+    def _take(self, event: Any) -> None:
+        batch: Batch = event.message.value
+        ticket = Ticket(event, asyncio.get_running_loop().time())
+        taken_up = self._taken_up.get(batch.partition, frozenset())
+        for record in batch.records:
+            if record.offset in taken_up:
+                self._counts["dispatch.repeated"] += 1  # it is on its way, or over, since the table was read
+                continue
+            try:
+                delivery = read_delivery(batch, record, ticket.taken_at)
+            except ValueError as error:
+                delivery = self._bury(batch, record, ticket.taken_at, str(error))
+            delivery.ticket = ticket
+            ticket.deliveries.append(delivery)
+        self._counts["dispatch.read"] += len(batch.records)
+        ticket.left = len(ticket.deliveries)
+        if not ticket.left:
+            event.ack()
+            return
+        self._unacked += ticket.left
+        self._tickets.append(ticket)
+        for delivery in ticket.deliveries:
+            self._hold(delivery)
+            if not delivery.ended:
+                self._enter(delivery)
 
-    async def _in_turn(self, before: asyncio.Task[None] | None, batch: Batch, record: Record) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+    def _enter(self, delivery: Delivery) -> None:
+        self._lanes.enter(delivery)
+        for held in self._lanes.held_with(delivery):
+            self._park(held)
+
+    def _bury(self, batch: Batch, record: Record, taken_at: float, error: str) -> Delivery:
+        """What is no dispatch is over when its dead letter is written."""
+        nobody = Heading("", False, Told("", "", ""))
+        delivery = Delivery(batch.partition, record.offset, record.key or b"", record.value or b"", nobody, taken_at)
+        delivery.headers, delivery.ended = list(record.headers), True
+        self._counts["dispatch.dead"] += 1
+        self._reports.bury(delivery, record.value, error)
+        self._reports.end(delivery)
+        return delivery
+
+    def _hold(self, delivery: Delivery) -> None:
+        self._held.add(delivery)
+        self._held_bytes += delivery.size_bytes
+
+    def _park(self, delivery: Delivery) -> None:
+        self._counts["dispatch.parked"] += 1
+        self._parking.park(delivery)
+
+    def _land(self, delivery: Delivery) -> None:
+        """What it leads to so far is acked. Parked or over, its batch no longer waits for it; over, nobody does."""
+        ticket = delivery.ticket
+        if ticket is not None:
+            delivery.ticket = None
+            self._unacked -= 1
+            ticket.left -= 1
+            if not ticket.left:
+                ticket.event.ack()
+        if delivery.ended and delivery in self._held:
+            self._held.discard(delivery)
+            self._held_bytes -= delivery.size_bytes
+        self._room.set()
+
+    async def _look(self) -> None:
         try:
-            await self._dispatch(batch, record)
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                self._park_late()
+                self._lanes.look_around()
         except Exception:
-            log.exception("stage_stopped", stage=self.name, partition=batch.partition, offset=record.offset)
+            log.exception("stage_stopped", stage=self.name)
             os._exit(70)  # as in Stage: never go on past a hole
 
-    async def _dispatch(self, batch: Batch, record: Record) -> None:
-        self._counts["dispatch.read"] += 1
-        outputs = Outputs()
-        try:
-            dispatch = decode_dispatch(record.value or b"")
-        except msgspec.DecodeError as error:
-            self._bury(outputs, batch, record, f"not a dispatch: {error}")
-        else:
-            started_at_ms = _now_ms()
-            answer, attempts = await self._deliver(dispatch)
-            self._report(outputs, dispatch, Status.RUNNING, started_at_ms, attempts)
-            if answer.status is not Status.RUNNING:
-                self._report(outputs, dispatch, answer.status, _now_ms(), attempts, answer)
-            if answer.status is Status.FAILED:
-                self._bury(outputs, batch, record, answer.error or "failed")
-            self._counts[f"dispatch.{answer.status.lower()}"] += 1
-        await asyncio.gather(*self._writer.send(outputs))
-
-    async def _deliver(self, dispatch: DispatchRecord) -> tuple[Answer, int]:
-        """The hub's last word, and the attempts it took."""
-        attempts = 0
-        try:
-            async for attempt in stamina.retry_context(
-                on=_back_off,
-                attempts=self._settings.hub_attempts,
-                timeout=None,
-                wait_initial=self._settings.hub_backoff_seconds,
-                wait_max=self._settings.hub_backoff_cap_seconds,
-                wait_jitter=self._settings.hub_backoff_seconds,
-            ):
-                attempts = attempt.num
-                with attempt:
-                    return await self._attempt(dispatch, attempts), attempts
-        except TryAgain as error:
-            return Answer(Status.FAILED, error=f"gave up after {attempts} attempts: {error}"), attempts
-        raise AssertionError("retry_context returned neither an answer nor an error")
-
-    async def _attempt(self, dispatch: DispatchRecord, number: int) -> Answer:
-        hub = self._rows.hubs.get(dispatch.hub_id)
-        if hub is None:
-            return Answer(Status.FAILED, error=f"hub {dispatch.hub_id!r} is not registered; POST /api/v1/hubs registers one")
-        async with self._injects:
-            try:
-                return await inject(self._client, hub, dispatch, create=dispatch.fresh)
-            except TryAgain as error:
-                execution_id = dispatch.inject.execution_id
-                log.warning("inject_failed", hub_id=hub.hub_id, execution_id=execution_id, attempt=number, reason=str(error))
-                raise
-
-    def _report(
-        self,
-        outputs: Outputs,
-        dispatch: DispatchRecord,
-        status: Status,
-        at_ms: int,
-        attempts: int,
-        answer: Answer | None = None,
-    ) -> None:
-        execution = Execution(
-            execution_id=dispatch.inject.execution_id,
-            trigger_id=dispatch.inject.trigger_id,
-            status=status,
-            at_ms=at_ms,
-            workspace=dispatch.workspace,
-            hub_id=dispatch.hub_id,
-            agent_instance_id=dispatch.inject.agent_instance_id,
-            accepted_at_ms=dispatch.accepted_at_ms,
-            attempts=attempts,
-            output=answer.output if answer else None,
-            error=answer.error if answer else None,
-        )
-        key = execution.trigger_id.encode()
-        partition = partition_of(key, self._settings.partitions)
-        outputs.add(EXECUTIONS.full_name(self._settings), partition, key, encode(execution))
-
-    def _bury(self, outputs: Outputs, batch: Batch, record: Record, error: str) -> None:
-        headers = dead_letter_headers(record.headers, batch.topic, batch.partition, record.offset, self.name, error)
-        outputs.add(dead_letter_topic(self._settings), batch.partition, record.key, record.value, headers)
-        self._counts["dispatch.dead"] += 1
-
-
-def _back_off(error: Exception) -> bool | float:
-    """Whether to try again: when the hub said when, then; otherwise by exponential back-off with jitter."""
-    if not isinstance(error, TryAgain):
-        return False
-    return True if error.after_seconds is None else error.after_seconds
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    def _park_late(self) -> None:
+        before = asyncio.get_running_loop().time() - PARK_AFTER_SECONDS
+        while self._tickets and self._tickets[0].taken_at <= before:
+            for delivery in self._tickets.popleft().deliveries:
+                if not delivery.ended and not delivery.parked:
+                    self._park(delivery)

@@ -1,20 +1,15 @@
-"""The inject: one POST to a hub, and what its answer means (SPEC 7)."""
+"""The calls a hub gets, and what its answers mean (SPEC 7)."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-import aiohttp
 import msgspec
 
-from streams.execution import Dispatch, Status, encode
-from streams.trigger import Hub
-
-ANSWER_BYTES = 1024 * 1024
-"""Largest answer a hub may give: what an event may weigh."""
-CONNECTIONS = 256
-"""Connections of one worker to all hubs together. With as many, aiohttp makes 4,500 requests a CPU second where httpx makes
-120 (measured, client and server together): the reason it is not httpx here."""
+from connectors.hub.client import HubClient
+from connectors.hub.connection import ANSWER_BYTES
+from streams.errors import InvalidInput, TryAgain
+from streams.execution import Status
 
 
 class Answer(NamedTuple):
@@ -25,51 +20,51 @@ class Answer(NamedTuple):
     error: str | None = None
 
 
-class TryAgain(Exception):
-    """The hub may answer better later. `after_seconds`: when it asked to be called again, if it did."""
+class Cancel(msgspec.Struct):
+    """What a hub is sent to be told that an execution is over. `reason` is for people."""
 
-    def __init__(self, reason: str, after_seconds: float | None = None) -> None:
-        super().__init__(reason)
-        self.after_seconds = after_seconds
-
-
-def open_client(timeout_seconds: float) -> aiohttp.ClientSession:
-    """The client all injects of a process share. Raises RuntimeError outside a running event loop."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-        timeout=aiohttp.ClientTimeout(total=timeout_seconds),
-        trust_env=False,
-    )
+    execution_id: str
+    trigger_id: str
+    agent_instance_id: str
+    reason: str
 
 
-async def inject(client: aiohttp.ClientSession, hub: Hub, dispatch: Dispatch, *, create: bool) -> Answer:
-    """Make one attempt. Redirects are not followed: only registered hubs are ever called.
+class _Said(msgspec.Struct):
+    status: str
+    output: Any = None
+
+
+_decode = msgspec.json.Decoder(_Said).decode
+_encode = msgspec.json.Encoder().encode
+
+
+async def inject(client: HubClient, execution_id: str, body: bytes, *, create: bool, fallback: bool) -> Answer:
+    """Make one attempt. `create` makes the instance; `fallback` does when it turns out to be gone (404 or 410).
 
     Raises TryAgain when another attempt may succeed.
     """
-    route = "inject-and-create" if create else "inject"
-    headers = {"Content-Type": "application/json", "Idempotency-Key": dispatch.inject.execution_id}
-    if hub.token:
-        headers["Authorization"] = f"Bearer {hub.token}"
-    url = f"{hub.base_url.rstrip('/')}/api/hub-control/{hub.hub_id}/{route}"
     try:
-        async with client.post(url, data=encode(dispatch.inject), headers=headers, allow_redirects=False) as response:
-            body = await _read(response)
-    except aiohttp.InvalidURL as error:
-        return Answer(Status.FAILED, error=f"the hub's base_url is no URL: {error}")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise TryAgain(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
-    if response.status in (404, 410) and not create and dispatch.recreate:
-        return await inject(client, hub, dispatch, create=True)
-    return read_answer(response.status, response.headers.get("Retry-After"), body)
+        reply = await client.post("inject-and-create" if create else "inject", execution_id, body)
+        if reply.status_code in (404, 410) and not create and fallback:
+            reply = await client.post("inject-and-create", execution_id, body)
+    except InvalidInput as error:
+        return Answer(Status.FAILED, error=f"the hub cannot be called: {error}; register it anew")
+    return read_answer(reply.status_code, reply.retry_after, reply.body)
+
+
+async def cancel(client: HubClient, told: Cancel) -> int:
+    """Tell the hub that an execution is over, and return the status of its answer: 404 from one that does not know the call.
+
+    Raises TryAgain when another attempt may be heard, InvalidInput when the hub's row cannot be called.
+    """
+    reply = await client.post("cancel", f"{told.execution_id}:cancel", _encode(told))
+    _check_trouble(reply.status_code, reply.retry_after)
+    return reply.status_code
 
 
 def read_answer(status_code: int, retry_after: str | None, body: bytes | None) -> Answer:
     """What an answer means. `body` is None when it was larger than accepted. Raises TryAgain for 429 and 5xx."""
-    if status_code in (429, 503):
-        raise TryAgain(f"the hub answered {status_code}", retry_after_seconds(retry_after))
-    if status_code >= 500:
-        raise TryAgain(f"the hub answered {status_code}")
+    _check_trouble(status_code, retry_after)
     if status_code in (404, 410):
         return Answer(Status.FAILED, error=f"the hub answered {status_code}: it does not know this instance")
     if not 200 <= status_code < 300:
@@ -77,14 +72,13 @@ def read_answer(status_code: int, retry_after: str | None, body: bytes | None) -
     if body is None:
         return Answer(Status.FAILED, error=f"the hub's answer is larger than {ANSWER_BYTES} bytes")
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        answer = None
-    match answer:
-        case {"status": "accepted"}:
-            return Answer(Status.RUNNING)
-        case {"status": "completed"}:
-            return Answer(Status.COMPLETED, output=answer.get("output"))
+        said = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = _Said("")
+    if said.status == "accepted":
+        return Answer(Status.RUNNING)
+    if said.status == "completed":
+        return Answer(Status.COMPLETED, output=said.output)
     return Answer(Status.FAILED, error='the hub answered neither {"status": "accepted"} nor {"status": "completed"}')
 
 
@@ -100,10 +94,9 @@ def retry_after_seconds(value: str | None) -> float | None:
         return None
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > ANSWER_BYTES:
-            return None
-    return bytes(body)
+def _check_trouble(status_code: int, retry_after: str | None) -> None:
+    """Raises TryAgain for 429 and 5xx. A hub that answers 429 works: it only has enough to do."""
+    if status_code in (429, 503):
+        raise TryAgain(f"the hub answered {status_code}", retry_after_seconds(retry_after), works=status_code == 429)
+    if status_code >= 500:
+        raise TryAgain(f"the hub answered {status_code}")
