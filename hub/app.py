@@ -4,6 +4,7 @@ import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import asyncpg
 import msgspec
@@ -12,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from hub.agent import answer
-from hub.transcripts import Transcripts
+from hub.transcripts import Cancelled, Transcripts
 from streams.errors import InvalidInput, Unavailable
 from streams.execution import Inject
 from streams.settings import Settings
@@ -21,7 +22,7 @@ RETRY_AFTER_SECONDS = 1
 """Told to a sender while Postgres is away: a restart takes about that long."""
 
 log = structlog.get_logger()
-_decode = msgspec.json.Decoder(Inject).decode
+Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 
 class Instance(msgspec.Struct):
@@ -29,6 +30,15 @@ class Instance(msgspec.Struct):
 
     agent_id: str
     agent_instance_id: str
+
+
+class Cancellation(msgspec.Struct):
+    """Body of `POST .../cancel`: the execution that is over, and why."""
+
+    execution_id: str
+    trigger_id: str
+    agent_instance_id: str
+    reason: str | None = None
 
 
 class Hub:
@@ -47,14 +57,22 @@ class Hub:
         """Deliver to an instance that is made for it."""
         return await self._take(hub_id, request, fresh=True)
 
+    async def cancel(self, hub_id: str, request: Request) -> Response:
+        """Let go of an execution: 200 `{"status": "cancelled"}`, or `completed` when the agent had answered; again, the same.
+
+        A scripted agent answers in its one turn, so none is ever still at work; what is not yet here will be refused.
+        """
+        if (refusal := self._refusal(hub_id, request)) is not None:
+            return refusal
+        told = _read(await request.body(), Cancellation)
+        answered = await self._transcripts.cancel(told.execution_id, told.trigger_id, told.agent_instance_id, told.reason)
+        return _json({"execution_id": told.execution_id, "status": "completed" if answered else "cancelled"})
+
     async def open_instance(self, hub_id: str, request: Request) -> Response:
         """Make an instance that stays: 201, or 200 when it was there before."""
         if (refusal := self._refusal(hub_id, request)) is not None:
             return refusal
-        try:
-            instance = msgspec.json.decode(await request.body(), type=Instance)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return _problem(422, f"not an instance: {error}; agent_id and agent_instance_id are accepted")
+        instance = _read(await request.body(), Instance)
         opened = await self._transcripts.open_instance(instance.agent_id, instance.agent_instance_id)
         return _json(instance, 201 if opened else 200)
 
@@ -69,7 +87,10 @@ class Hub:
             return refusal
         inject = _read_inject(await request.body(), request.headers.get("idempotency-key"))
         said = answer(inject.message, inject.seed_parts, inject.event)
-        output = await self._transcripts.take(inject, fresh, said, received_at)
+        try:
+            output = await self._transcripts.take(inject, fresh, said, received_at)
+        except Cancelled:
+            return _problem(409, f"execution {inject.execution_id} was cancelled before it came")
         if output is None:
             return _problem(404, f"agent {inject.agent_id} has no instance {inject.agent_instance_id} here")
         return _json({"status": "completed", "output": output})
@@ -97,6 +118,7 @@ def create_app(settings: Settings, hub_id: str, token: str | None = None) -> Fas
     prefix = "/api/hub-control/{hub_id}"
     app.add_api_route(f"{prefix}/inject", hub.inject, methods=["POST"])
     app.add_api_route(f"{prefix}/inject-and-create", hub.inject_and_create, methods=["POST"])
+    app.add_api_route(f"{prefix}/cancel", hub.cancel, methods=["POST"])
     app.add_api_route(f"{prefix}/instances", hub.open_instance, methods=["POST"])
     app.add_api_route("/health", hub.health, methods=["GET"])
     app.add_exception_handler(InvalidInput, _invalid)
@@ -107,13 +129,19 @@ def create_app(settings: Settings, hub_id: str, token: str | None = None) -> Fas
 
 def _read_inject(body: bytes, key: str | None) -> Inject:
     """The body as an inject. Raises InvalidInput when it is none, or when the key is not its execution's id."""
-    try:
-        inject = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput("", f"not an inject: {error}") from error
+    inject = _read(body, Inject)
     if key != inject.execution_id:
         raise InvalidInput("Idempotency-Key", "must be given, and be the execution_id of the body")
     return inject
+
+
+def _read(body: bytes, shape: type[Shape]) -> Shape:
+    """The body in this shape. Raises InvalidInput when it has another."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        accepted = ", ".join(shape.__struct_fields__)
+        raise InvalidInput("", f"not understood: {error}; accepted: {accepted}") from error
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

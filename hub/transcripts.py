@@ -1,4 +1,4 @@
-"""What the reference hub keeps in Postgres: its agents' instances, and one transcript for each inject it took."""
+"""What the reference hub keeps in Postgres: its agents' instances, a transcript for each inject it took, what was cancelled."""
 
 import re
 from datetime import datetime
@@ -34,27 +34,41 @@ INSERT INTO {schema}.transcripts
     (execution_id, hub_id, agent_id, agent_instance_id, trigger_id, route,
      message, seed_parts, event, output, received_at)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::timestamptz
-WHERE $12::boolean OR EXISTS (
+WHERE ($12::boolean OR EXISTS (
     SELECT FROM {schema}.instances WHERE hub_id = $2 AND agent_id = $3 AND agent_instance_id = $4
-)
+)) AND NOT EXISTS (SELECT FROM {schema}.cancellations WHERE execution_id = $1)
 ON CONFLICT (execution_id) DO NOTHING
 RETURNING output::text
 """
 _TAKEN_BEFORE = "SELECT output::text FROM {schema}.transcripts WHERE execution_id = $1"
+_IS_CANCELLED = "SELECT true FROM {schema}.cancellations WHERE execution_id = $1"
+_CANCEL = """
+WITH cancelled AS (
+    INSERT INTO {schema}.cancellations (execution_id, hub_id, trigger_id, agent_instance_id, reason) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT DO NOTHING
+)
+SELECT EXISTS (SELECT FROM {schema}.transcripts WHERE execution_id = $1)
+"""
 _OPEN = """
 INSERT INTO {schema}.instances (hub_id, agent_id, agent_instance_id) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING RETURNING true
 """
 
 
+class Cancelled(Exception):
+    """The execution was cancelled before its inject came."""
+
+
 class Transcripts:
-    """The tables `instances` and `transcripts` of one installation, seen by one hub. Every method raises Unavailable."""
+    """The tables of one installation's hubs, seen by one hub. Every method raises Unavailable."""
 
     def __init__(self, database_url: str, database_schema: str, hub_id: str) -> None:
         self._database_url = database_url
         schema = '"' + re.sub('"', '""', database_schema) + '"'
         self._take = _TAKE.format(schema=schema)
         self._taken_before = _TAKEN_BEFORE.format(schema=schema)
+        self._is_cancelled = _IS_CANCELLED.format(schema=schema)
+        self._cancel = _CANCEL.format(schema=schema)
         self._open = _OPEN.format(schema=schema)
         self._hub_id = hub_id
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -73,6 +87,8 @@ class Transcripts:
 
         `fresh` makes the instance; otherwise None says that it does not exist. One statement does both, and a second
         delivery that arrives during it waits for its commit, so that two at once still leave one transcript.
+
+        Raises Cancelled when it was cancelled before.
         """
         kept = await self._value(
             self._take,
@@ -91,7 +107,14 @@ class Transcripts:
         )
         if kept is None:
             kept = await self._value(self._taken_before, inject.execution_id)
+        if kept is None and await self._value(self._is_cancelled, inject.execution_id):
+            raise Cancelled
         return None if kept is None else msgspec.json.decode(kept, type=str)
+
+    async def cancel(self, execution_id: str, trigger_id: str, agent_instance_id: str, reason: str | None) -> bool:
+        """Remember that it is over, the first reason given; True when its agent had answered before."""
+        answered: bool = await self._value(self._cancel, execution_id, self._hub_id, trigger_id, agent_instance_id, reason)
+        return answered
 
     async def ready(self) -> None:
         """Return when Postgres answers."""

@@ -1,12 +1,13 @@
 """Executions into Postgres: the `executions` topic, projected into one row an execution.
 
-A batch is written in one transaction, then its offsets are committed. A batch that comes again, because we died between the
-two, changes nothing (projection.py). A record that cannot be read or written goes to `dead`, acknowledged before the offset
-is committed, and the others go on. All instances share the partitions.
+A batch is written in one transaction, with how far it goes; then its offsets are committed. A batch that comes again, because
+we died between the two or the group lost its offsets, changes nothing (projection.py). A record that cannot be read or written
+goes to `dead`, acknowledged before the offset is committed, and the others go on. All instances share the partitions.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import TypeAlias
 
 import asyncpg
@@ -17,13 +18,16 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import ConsumerRecord
 
 from connectors.postgres.connection import connected
-from connectors.postgres.projection import UNACCEPTABLE, Told, project
+from connectors.postgres.execution_positions import begin_positions, read_positions
+from connectors.postgres.execution_row import Told
+from connectors.postgres.projection import UNACCEPTABLE, project
+from connectors.postgres.row_topics import cluster_id
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.errors import ConnectorError
 from streams.execution import decode_execution
 from streams.goodbye import let_go
 from streams.settings import Settings
-from streams.topics import EXECUTIONS
+from streams.topics import DAY_MS, EXECUTIONS
 
 BATCH_RECORDS = 1000
 """Records a transaction writes at most: some ten milliseconds of work, and little to do again after a crash."""
@@ -51,16 +55,20 @@ class ExecutionsIn:
         """The partitions this instance holds, while it works."""
         self.counts = {"projected": 0, "dead": 0}
         self._settings = settings
+        self._kept_ms = int(settings.executions_kept_days * DAY_MS)
 
     async def session(self) -> None:
         """Join the group and project until a connection breaks. Raises what broke, one of `endurance.PASSING`."""
         async with connected(self._settings) as connection, self._clients() as (consumer, producer):
+            known = await self._begin(connection, consumer)
             while True:
                 batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
                 if connection.is_closed():
                     raise ConnectorError("the connection to Postgres ended; trying again")
                 if batches:
-                    await self._take(connection, producer, [record for batch in batches.values() for record in batch])
+                    if any(partition.partition not in known for partition in batches):
+                        known = await self._begin(connection, consumer)  # the topic has more of them than it had
+                    await self._take(connection, producer, batches)
                     await self._commit(consumer, batches)
                 self.partitions = sorted(partition.partition for partition in consumer.assignment())
                 self.working = bool(self.partitions)
@@ -88,25 +96,38 @@ class ExecutionsIn:
             await let_go(consumer)
             await let_go(producer)
 
-    async def _take(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, records: list[Record]) -> None:
+    async def _begin(self, connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> set[int]:
+        """Hold the positions that Postgres has against the topic as it is; the partitions that have one."""
+        topic, positions = EXECUTIONS.full_name(self._settings), await read_positions(connection)
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        ends = {partition.partition: end for partition, end in (await consumer.end_offsets(partitions)).items()}
+        if gone := await begin_positions(connection, positions, await cluster_id(self._settings), ends):
+            log.warning("positions_forgotten", partitions=gone, reason="the topic is not the one that was projected")
+        return set(ends)
+
+    async def _take(
+        self, connection: asyncpg.Connection, producer: AIOKafkaProducer, batches: Mapping[TopicPartition, list[Record]]
+    ) -> None:
         """Project what can be projected, and send the rest to `dead`."""
         told: list[tuple[Record, Told]] = []
-        for record in records:
+        for record in chain.from_iterable(batches.values()):
             try:
                 told.append((record, read_record(record)))
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 await self._bury(producer, record, error)
+        ends = {partition.partition: batch[-1].offset + 1 for partition, batch in batches.items()}
         try:
-            await project(connection, [change for _, change in told])
+            await project(connection, [change for _, change in told], ends, self._kept_ms)
             self.counts["projected"] += len(told)
         except UNACCEPTABLE:
             # One of them cannot be held. Each alone, it is found, and the others are written.
             for record, change in told:
                 try:
-                    await project(connection, [change])
+                    await project(connection, [change], {change.partition: change.offset + 1}, self._kept_ms)
                     self.counts["projected"] += 1
                 except UNACCEPTABLE as error:
                     await self._bury(producer, record, error)
+            await project(connection, [], ends, self._kept_ms)
 
     async def _bury(self, producer: AIOKafkaProducer, record: Record, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"

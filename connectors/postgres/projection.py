@@ -1,21 +1,31 @@
-"""How a record of the `executions` topic changes the row of its execution, in SQL, and so in one place.
+"""Records of the `executions` topic into Postgres: rows, counts and positions change in one transaction.
 
-- Statuses move forward: PENDING, RUNNING, a final one. The first final one stays; nothing changes its outcome.
-- A record at or before the one the row holds, on the same partition, has been applied: it changes nothing.
-- A PENDING record that comes late (the hub may be quicker than its producer) fills in what only it knows.
-- `created_at` is the earliest time told, the PENDING record's; `started_at` that of the first RUNNING record,
-  `finished_at` that of the final one.
-- A PENDING record of a one-shot trigger disables the trigger's row, if that is still enabled by the same generation: a row
-  its owner has enabled again is another generation, and a record that comes late or twice leaves it alone.
+A batch is projected in these steps:
+
+1. Lock the positions of its partitions, and leave out every record before them: it has been projected. Whoever else projects
+   one of these partitions at the moment, a process that does not know that it lost it, waits for our commit, and then knows.
+2. Read the rows of the executions that it tells of.
+3. Let the rules make each row what it becomes, record by record (execution_row.py).
+4. Write the rows that changed, what that did to the counts, and the triggers that are spent.
+5. Move the positions, and commit.
+
+Died before the commit, all of it happens again; died after it, step 1 leaves out what comes again. Nothing else tells a
+repeated record, and so a row may be deleted without its records bringing it back or counting it twice.
+
+An execution's records lie on one partition, unless their number was changed while it lived. Then two of us may meet at one
+row: the one whose row is no longer as it was read (or is there, and was not) starts over.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import asyncpg
-import msgspec
 
-from streams.execution import Execution, Status
+from connectors.postgres.execution_positions import lock_positions, move_positions
+from connectors.postgres.execution_row import BEGINNINGS, ExecutionRow, Told, advance, is_late
+from streams.execution import Status
 
 UNACCEPTABLE = (
     asyncpg.DataError,
@@ -26,136 +36,162 @@ UNACCEPTABLE = (
 )
 """What a record causes that Postgres cannot hold: text with NUL, numbers and times out of range, nesting too deep."""
 
+COLUMNS = {
+    "execution_id": "text",
+    "trigger_id": "text",
+    "status": "text",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "topic_partition": "integer",
+    "topic_offset": "bigint",
+    "workspace": "text",
+    "event_id": "text",
+    "hub_id": "text",
+    "agent_id": "text",
+    "agent_instance_id": "text",
+    "slot": "text",
+    "run": "integer",
+    "attempts": "integer",
+    "earlier_attempts": "integer",
+    "accepted_at": "timestamptz",
+    "queued_at": "timestamptz",
+    "pending_at": "timestamptz",
+    "started_at": "timestamptz",
+    "heartbeat_at": "timestamptz",
+    "finished_at": "timestamptz",
+}
+"""What is read and written as it is."""
+DOCUMENTS = {"input": "text", "lineage": "text", "output": "text", "error": "text"}
+"""What may be large, and is only written."""
 
-class Told(NamedTuple):
-    """An execution's change, and where on the topic it was told."""
-
-    execution: Execution
-    partition: int
-    offset: int
-
-
-# Whether the record moves the row on: to a later stage, or, while RUNNING, to a later word.
-_MOVES = (
-    "(status_stage(excluded.status) > status_stage(held.status) OR (excluded.status = 'RUNNING' AND held.status = 'RUNNING'))"
-)
-
-
-def _mover(column: str) -> str:
-    """The record's value if it moves the row on, null included; else the row's."""
-    return f"{column} = CASE WHEN {_MOVES} THEN excluded.{column} ELSE held.{column} END"
-
-
-def _first(column: str) -> str:
-    """The first value told by a record that moved the row on."""
-    return f"{column} = CASE WHEN {_MOVES} THEN coalesce(held.{column}, excluded.{column}) ELSE held.{column} END"
-
-
-def _known(column: str, new: str, old: str) -> str:
-    """The mover's value or the row's, whichever is not empty."""
-    return f"{column} = CASE WHEN {_MOVES} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END"
-
-
-def _known_text(column: str) -> str:
-    new, old = f"nullif(excluded.{column}, '')", f"nullif(held.{column}, '')"
-    return f"{column} = coalesce(CASE WHEN {_MOVES} THEN coalesce({new}, {old}) ELSE coalesce({old}, {new}) END, '')"
+_HELD = ", ".join(COLUMNS)
+_WRITTEN = {**COLUMNS, **DOCUMENTS}
+_KEPT = tuple(column for column in COLUMNS if column not in {"execution_id", "trigger_id"})
 
 
-_CHANGES = ",\n    ".join(
-    [
-        *(_mover(column) for column in ("status", "output", "error", "updated_at")),
-        *(_first(column) for column in ("started_at", "finished_at")),
-        *(_known_text(column) for column in ("workspace", "event_id", "hub_id", "agent_instance_id")),
-        *(_known(column, f"excluded.{column}", f"held.{column}") for column in ("input", "lineage", "accepted_at")),
-        f"attempts = CASE WHEN {_MOVES} THEN greatest(held.attempts, excluded.attempts) ELSE held.attempts END",
-        "created_at = least(held.created_at, CASE excluded.status WHEN 'PENDING' THEN excluded.created_at END)",
-        "topic_partition = excluded.topic_partition",
-        "topic_offset = excluded.topic_offset",
-    ]
-)
+def _unnested(columns: Mapping[str, str]) -> str:
+    """Arrays as a table `told` of these columns."""
+    arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(columns.values(), 1))
+    return f"unnest({arrays}) AS told ({', '.join(columns)})"
+
 
 # The names spliced in are the ones above; every value goes in as a parameter.
-_PROJECT = f"""
-INSERT INTO executions AS held (
-    execution_id, trigger_id, workspace, event_id, hub_id, agent_instance_id, status, input, output, error, attempts, lineage,
-    accepted_at, created_at, started_at, finished_at, updated_at, topic_partition, topic_offset)
-SELECT
-    execution_id, trigger_id, workspace, event_id, hub_id, agent_instance_id, status, input::jsonb, output::jsonb, error,
-    attempts, lineage::jsonb, to_timestamp(nullif(accepted_at_ms, 0) / 1000.0), at,
-    CASE status WHEN 'RUNNING' THEN at END, CASE WHEN status_stage(status) = status_stage('COMPLETED') THEN at END, at,
-    topic_partition, topic_offset
-FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-    $11::integer[], $12::text[], $13::bigint[], $14::bigint[], $15::integer[], $16::bigint[]
-) AS told (
-    execution_id, trigger_id, workspace, event_id, hub_id, agent_instance_id, status, input, output, error,
-    attempts, lineage, accepted_at_ms, at_ms, topic_partition, topic_offset
-), to_timestamp(at_ms / 1000.0) AS at
-ON CONFLICT (execution_id) DO UPDATE SET
-    {_CHANGES}
-WHERE held.topic_partition <> excluded.topic_partition OR held.topic_offset < excluded.topic_offset
+_READ = f"""
+SELECT {_HELD}, input IS NOT NULL AS has_input, lineage IS NOT NULL AS has_lineage, xmin AS version
+FROM executions WHERE execution_id = ANY($1::text[])
 """  # noqa: S608
-
+_ADD = f"""
+INSERT INTO executions ({_HELD}, input, lineage, output, error)
+SELECT {_HELD}, input::jsonb, lineage::jsonb, output::jsonb, error FROM {_unnested(_WRITTEN)}
+ON CONFLICT DO NOTHING
+"""  # noqa: S608
+_CHANGE = f"""
+UPDATE executions AS held SET {", ".join(f"{column} = told.{column}" for column in _KEPT)},
+    input = coalesce(told.input::jsonb, held.input), lineage = coalesce(told.lineage::jsonb, held.lineage),
+    output = CASE WHEN told.moved THEN told.output::jsonb ELSE held.output END,
+    error = CASE WHEN told.moved THEN told.error ELSE held.error END
+FROM {_unnested(_WRITTEN | {"version": "xid", "moved": "boolean"})}
+WHERE held.execution_id = told.execution_id AND held.xmin = told.version
+"""  # noqa: S608
+_COUNT = """
+INSERT INTO execution_counts AS held (topic_partition, workspace, status, executions)
+SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::bigint[])
+ON CONFLICT (topic_partition, workspace, status) DO UPDATE SET executions = held.executions + excluded.executions
+"""
 _SPEND = """
 UPDATE jobs SET enabled = false
 FROM unnest($1::text[], $2::bigint[]) AS spent (id, generation)
 WHERE jobs.id = spent.id AND jobs.generation = spent.generation AND jobs.enabled
 """
+Place = tuple[int, str, str]
+"""What is counted by: partition, workspace, status."""
 
 
-async def project(connection: asyncpg.Connection, told: Sequence[Told]) -> None:
+class _RowChanged(Exception):
+    """Somebody else changed a row between our reading and our writing it."""
+
+
+async def project(connection: asyncpg.Connection, told: Sequence[Told], ends: Mapping[int, int], kept_ms: int) -> None:
     """Apply records, in the order of their partition, in one transaction.
+
+    `ends` is partition -> the offset after the last record that was read of it, those included that nobody can read.
+    `kept_ms` is how long a finished execution's row is kept.
 
     Raises one of UNACCEPTABLE when a record cannot be held, other errors of asyncpg when the database cannot be used.
     """
-    spent = [
-        (change.execution.trigger_id, change.execution.one_shot_generation)
-        for change in told
-        if change.execution.status is Status.PENDING and change.execution.one_shot_generation > 0
-    ]
-    async with connection.transaction():
-        for wave in waves(told):
-            await connection.execute(_PROJECT, *_columns(wave))
-        if spent:
-            await connection.execute(_SPEND, *map(list, zip(*spent, strict=True)))
+    while True:
+        try:
+            async with connection.transaction():
+                positions = await lock_positions(connection, list(ends))
+                fresh = [change for change in told if change.offset >= positions[change.partition]]
+                if fresh:
+                    await _apply(connection, fresh, time.time_ns() // 1_000_000 - kept_ms)
+                await move_positions(
+                    connection, {partition: end for partition, end in ends.items() if end > positions[partition]}
+                )
+            return
+        except _RowChanged:
+            continue
 
 
-def waves(told: Sequence[Told]) -> list[list[Told]]:
-    """The records in as few groups as hold each execution once, in order: one statement can change a row only once."""
-    groups: list[list[Told]] = []
-    seen: dict[str, int] = {}
-    for change in told:
-        number = seen[change.execution.execution_id] = seen.get(change.execution.execution_id, -1) + 1
-        if number == len(groups):
-            groups.append([])
-        groups[number].append(change)
-    return groups
-
-
-def _columns(told: Sequence[Told]) -> Iterable[list[Any]]:
-    rows = (
-        (
-            execution.execution_id,
-            execution.trigger_id,
-            execution.workspace,
-            execution.event_id,
-            execution.hub_id,
-            execution.agent_instance_id,
-            execution.status.value,
-            _json(execution.input),
-            _json(execution.output),
-            execution.error,
-            execution.attempts,
-            _json(execution.lineage),
-            execution.accepted_at_ms,
-            execution.at_ms,
-            partition,
-            offset,
-        )
-        for execution, partition, offset in told
+async def _apply(connection: asyncpg.Connection, told: Sequence[Told], horizon_ms: int) -> None:
+    execution_ids = list({change.execution.execution_id for change in told})
+    held = {row["execution_id"]: _row_of(row) for row in await connection.fetch(_READ, execution_ids)}
+    rows = advance_all(held, told, horizon_ms)
+    added = [row for row in rows.values() if row.version is None]
+    changed = [row for row in rows.values() if row.version is not None and row is not held[row.execution_id]]
+    if added and _rows_of(await connection.execute(_ADD, *_columns(added, _WRITTEN))) != len(added):
+        raise _RowChanged
+    if changed:
+        columns = _columns(changed, (*_WRITTEN, "version", "moved"))
+        if _rows_of(await connection.execute(_CHANGE, *columns)) != len(changed):
+            raise _RowChanged
+    if counts := counted(held, rows.values()):
+        places = sorted(counts)  # in one order, so that nobody waits for us who we wait for
+        await connection.execute(_COUNT, *map(list, zip(*places, strict=True)), [counts[place] for place in places])
+    spent = sorted(
+        {
+            (change.execution.trigger_id, change.execution.one_shot_generation)
+            for change in told
+            if change.execution.status in BEGINNINGS and change.execution.one_shot_generation > 0
+        }
     )
-    return map(list, zip(*rows, strict=True))
+    if spent:
+        await connection.execute(_SPEND, *map(list, zip(*spent, strict=True)))
 
 
-def _json(value: Any) -> str | None:
-    return None if value is None else msgspec.json.encode(value).decode()
+def advance_all(held: Mapping[str, ExecutionRow], told: Iterable[Told], horizon_ms: int) -> dict[str, ExecutionRow]:
+    """The rows that these records tell of, as they become. Raises OverflowError for a time out of range."""
+    rows = dict(held)
+    for change in told:
+        row = rows.get(change.execution.execution_id)
+        if row is not None or not is_late(change.execution, horizon_ms):
+            rows[change.execution.execution_id] = advance(row, change)
+    return rows
+
+
+def counted(held: Mapping[str, ExecutionRow], rows: Iterable[ExecutionRow]) -> dict[Place, int]:
+    """What these rows change in the counts: one less where a row was, one more where it is."""
+    counts: Counter[Place] = Counter()
+    for row in rows:
+        before = held.get(row.execution_id)
+        if before is not None:
+            counts[before.topic_partition, before.workspace, before.status] -= 1
+        elif row.run > 0:
+            # Its row was deleted, and stays counted: only what has failed is redriven.
+            counts[row.topic_partition, row.workspace, Status.FAILED] -= 1
+        counts[row.topic_partition, row.workspace, row.status] += 1
+    return {place: change for place, change in counts.items() if change}
+
+
+def _row_of(record: asyncpg.Record) -> ExecutionRow:
+    return ExecutionRow(**{**record, "status": Status(record["status"])})
+
+
+def _columns(rows: Sequence[ExecutionRow], columns: Iterable[str]) -> list[list[Any]]:
+    return [[getattr(row, column) for row in rows] for column in columns]
+
+
+def _rows_of(command_tag: str) -> int:
+    """How many rows a statement wrote: the last word of its tag (`INSERT 0 3`, `UPDATE 3`)."""
+    return int(command_tag.rpartition(" ")[2])

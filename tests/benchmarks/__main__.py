@@ -13,6 +13,7 @@ import typer
 import uvloop
 
 from tests.benchmarks.engines.garage import bare_loop, other_engines
+from tests.benchmarks.executions import measure_executions
 from tests.benchmarks.ingest import measure_ingest
 from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.live import measure_live
@@ -24,6 +25,7 @@ from tests.benchmarks.report import page
 from tests.benchmarks.restart import measure_restart
 from tests.benchmarks.results import (
     Detect,
+    Executions,
     Ingest,
     Latency,
     Match,
@@ -59,6 +61,7 @@ class Part(StrEnum):
     ROWS = "rows"
     LATENCY = "latency"
     INGEST = "ingest"
+    EXECUTIONS = "executions"
     RESTART = "restart"
     SOAK = "soak"
 
@@ -131,6 +134,11 @@ class Bench:
         async with whole_installation(scratch / "ingest") as whole:
             self.results.ingest = Ingest(found, await measure_ingest(whole, self.seconds, say))
 
+    async def executions(self, scratch: Path) -> None:
+        """The connector and the lists."""
+        found = conditions()
+        self.results.executions = Executions(found, await measure_executions(scratch, self.seconds, say))
+
     async def restart(self, _scratch: Path) -> None:
         """A worker that comes back to many keys."""
         found = conditions()
@@ -157,7 +165,7 @@ def main(
         int, typer.Option(min=200_000, help="Prices for detect and match; 5,000,000 warm a JVM up.")
     ] = 1_000_000,
     rounds: Annotated[int, typer.Option(min=1, help="Laps of each engine; tables show the median.")] = 1,
-    seconds: Annotated[int, typer.Option(min=5, help="Length of each latency pace and each ingest measurement.")] = 20,
+    seconds: Annotated[int, typer.Option(min=5, help="Length of each latency pace, ingest measurement and lag.")] = 20,
     keys: Annotated[int, typer.Option(min=1, help="Watched keys that a restart restores.")] = 1_000_000,
     soak_minutes: Annotated[float, typer.Option(min=0.2, help="How long a worker is fed while its memory is watched.")] = 10,
     results: Annotated[Path, typer.Option(help="Where results go; the day's other parts are kept.")] = RESULTS,

@@ -7,7 +7,20 @@ from tests.benchmarks.feed import SYMBOLS
 from tests.benchmarks.machine import Conditions
 from tests.benchmarks.matching import COLUMNS, cells
 from tests.benchmarks.race import Lap
-from tests.benchmarks.results import Detect, Ingest, Latency, Match, Matcher, Pace, Restart, Results, Rows, Soak, middle
+from tests.benchmarks.results import (
+    Detect,
+    Executions,
+    Ingest,
+    Latency,
+    Match,
+    Matcher,
+    Pace,
+    Restart,
+    Results,
+    Rows,
+    Soak,
+    middle,
+)
 from tests.benchmarks.targets import best, targets
 
 PROMISED_RECORDS = 5_000_000
@@ -34,6 +47,8 @@ def page(results: Results, picture: str) -> str:
         parts.append(_latency(results.latency))
     if results.ingest:
         parts.append(_ingest(results.ingest))
+    if results.executions:
+        parts.append(_executions(results.executions))
     if results.restart:
         parts.append(_restart(results.restart))
     if results.soak:
@@ -158,6 +173,22 @@ def _ingest(ingest: Ingest) -> str:
     head = ("events a request", "connections", "requests/s", "events/s", "p50 / p99, ms", "cores used")
     told = "One ingest process, every event acknowledged by the broker before its 202, and found on the topic afterwards.\n\n"
     return "## At the door\n\n" + told + _table(head, rows) + _when(ingest.conditions)
+
+
+def _executions(executions: Executions) -> str:
+    lag, catch_up = executions.figures.lag, executions.figures.catch_up
+    rows = [(listed.asked, f"{listed.rows}", f"{listed.p50_ms}", f"{listed.p99_ms}") for listed in executions.figures.lists]
+    told = (
+        "Three records an execution: PENDING, RUNNING 50 ms later, COMPLETED after 250. "
+        f"Written at {lag.records_per_second:,.0f} a second for {lag.seconds:g} s, a record is in Postgres after "
+        f"{lag.p50_ms} ms (p50), {lag.p99_ms} ms (p99), {lag.most_ms} ms (most); 10,000 of them cost, in CPU seconds: "
+        f"{_cores(lag.cpu_seconds)}. "
+        f"{catch_up.records:,} more, written as fast as it goes, are projected at {catch_up.records_per_second:,.0f} a second, "
+        f"10,000 for: {_cores(catch_up.cpu_seconds)}.\n\n"
+        f"Then pages of {executions.figures.executions:,} executions, over HTTP, one request after the other:\n\n"
+    )
+    head = ("list", "rows of the page", "p50, ms", "p99, ms")
+    return "## Executions\n\n" + told + _table(head, rows) + _when(executions.conditions)
 
 
 def _restart(restart: Restart) -> str:

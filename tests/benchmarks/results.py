@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tests.benchmarks.executions import ExecutionFigures
 from tests.benchmarks.live import Live
 from tests.benchmarks.loading import Loading
 from tests.benchmarks.machine import Conditions, Machine
@@ -126,6 +127,13 @@ class Rows(msgspec.Struct):
     live: Live
 
 
+class Executions(msgspec.Struct):
+    """Executions in Postgres: their projection, and lists of them."""
+
+    conditions: Conditions
+    figures: ExecutionFigures
+
+
 class Results(msgspec.Struct, omit_defaults=True):
     """One day's results on one machine. A part is missing when it was not measured."""
 
@@ -138,6 +146,7 @@ class Results(msgspec.Struct, omit_defaults=True):
     soak: Soak | None = None
     matcher: Matcher | None = None
     rows: Rows | None = None
+    executions: Executions | None = None
 
 
 def read_results(path: Path, machine: Machine) -> Results:

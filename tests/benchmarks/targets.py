@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import chain
 
 from tests.benchmarks.engines.garage import BARE_LOOP, KAFKA_STREAMS, PLAIN_FAUST, TOUCHLINE
+from tests.benchmarks.executions import RECORDS_PER_SECOND
 from tests.benchmarks.race import Lap
-from tests.benchmarks.results import Detect, Latency, Match, Matcher, Results, Rows, Soak, middle
+from tests.benchmarks.results import Detect, Executions, Latency, Match, Matcher, Results, Rows, Soak, middle
 from tests.benchmarks.rowsets import MIX
 
 Target = tuple[str, str, float, bool]
@@ -24,6 +25,7 @@ def targets(results: Results) -> Iterator[Target]:
         _matcher(results.matcher) if results.matcher else (),
         _rows(results.rows) if results.rows else (),
         _latency(results.latency) if results.latency else (),
+        _executions(results.executions) if results.executions else (),
         _soak(results.soak) if results.soak else (),
     )
 
@@ -75,6 +77,17 @@ def _latency(latency: Latency) -> Iterator[Target]:
         if pace.events_per_second == 1_000:
             yield _at_most("POST to inject at 1,000 events/s, p50, ms", 25, pace.inject_p50_ms)
             yield _at_most("POST to inject at 1,000 events/s, p99, ms", 100, pace.inject_p99_ms)
+
+
+def _executions(executions: Executions) -> Iterator[Target]:
+    figures = executions.figures
+    pace = f"projection of {RECORDS_PER_SECOND:,} records/s"
+    yield _at_least(f"{pace}, records/s that were written", 0.99 * RECORDS_PER_SECOND, figures.lag.records_per_second)
+    yield _at_most(f"{pace}, lag p99, ms", 1_000, figures.lag.p99_ms)
+    slowest = max(figures.lists, key=lambda listed: listed.p99_ms)
+    yield _at_most(
+        f"a page of {figures.executions:,} executions, the slowest list ({slowest.asked}), p99, ms", 20, slowest.p99_ms
+    )
 
 
 def _soak(soak: Soak) -> Iterator[Target]:

@@ -113,6 +113,43 @@ async def test_text_that_postgres_cannot_hold_is_refused_for_good(hub: httpx.Asy
     assert (await hub.post(f"{PATH}/inject-and-create", content=body, headers=headers)).status_code == 422
 
 
+async def cancel(client: httpx.AsyncClient, execution_id: str, reason: str | None = None) -> httpx.Response:
+    body = {"execution_id": execution_id, "trigger_id": "t1", "agent_instance_id": "desk", "reason": reason}
+    return await client.post(f"{PATH}/cancel", json=body)
+
+
+async def test_a_cancelled_execution_is_remembered_and_its_inject_comes_too_late(hub: httpx.AsyncClient, database: Any) -> None:
+    """However often it is said, with the first reason; a sender does not repeat an inject that is answered 409."""
+    first = await cancel(hub, "x1", "the game is over")
+    assert (first.status_code, first.json()) == (200, {"execution_id": "x1", "status": "cancelled"})
+    assert (await cancel(hub, "x1", "another")).json() == first.json()
+    assert (await deliver(hub, inject("x1"))).status_code == 409
+    assert await database.fetchval("SELECT count(*) FROM transcripts") == 0
+    row = await database.fetchrow("SELECT * FROM cancellations")
+    assert (row["execution_id"], row["hub_id"], row["trigger_id"], row["agent_instance_id"], row["reason"]) == (
+        "x1",
+        "local",
+        "t1",
+        "desk",
+        "the game is over",
+    )
+
+
+async def test_what_has_been_answered_is_not_taken_back(hub: httpx.AsyncClient) -> None:
+    """A cancel that comes after the agent's answer says so, and a repeated inject still gets that answer."""
+    answered = await deliver(hub, inject("x1"))
+    for _ in range(2):
+        assert (await cancel(hub, "x1")).json() == {"execution_id": "x1", "status": "completed"}
+    assert (await deliver(hub, inject("x1"))).content == answered.content
+
+
+async def test_only_what_names_an_execution_is_cancelled(hub: httpx.AsyncClient) -> None:
+    """422 says what is accepted; another hub's id is refused here too."""
+    answer = await hub.post(f"{PATH}/cancel", json={"execution": "x1"})
+    assert (answer.status_code, "execution_id" in answer.json()["detail"]) == (422, True)
+    assert (await hub.post("/api/hub-control/other/cancel", json={})).status_code == 421
+
+
 async def test_another_hubs_id_is_refused(hub: httpx.AsyncClient) -> None:
     """Neither 404 nor 410, which would say that the instance is gone."""
     answer = await hub.post("/api/hub-control/other/inject", content=b"{}")
