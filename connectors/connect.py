@@ -1,4 +1,4 @@
-"""`touchline connect`: rows out of Postgres to Kafka, executions back in, and this process's heartbeat."""
+"""`touchline connect`: rows out of Postgres to Kafka, executions back in and out again when they are old, and a heartbeat."""
 
 import asyncio
 import signal
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from connectors.postgres.endurance import keep_going
 from connectors.postgres.executions_in import ExecutionsIn
+from connectors.postgres.retention import Retention
 from connectors.postgres.rows_out import RowsOut
 from streams.goodbye import let_go
 from streams.heartbeat import Heartbeat
@@ -31,7 +32,7 @@ async def run(settings: Settings) -> None:
 
 
 class Connect:
-    """The process: its two stages, and what its heartbeat says of them."""
+    """The process: its stages, and what its heartbeat says of them."""
 
     name = "pulse"
 
@@ -39,12 +40,13 @@ class Connect:
         self.working = False
         self.rows_out = RowsOut(settings)
         self.executions_in = ExecutionsIn(settings)
+        self.retention = Retention(settings, lambda: self.rows_out.live)
         self._settings = settings
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for stage in (self.rows_out, self.executions_in, self):
+            for stage in (self.rows_out, self.executions_in, self.retention, self):
                 tasks.create_task(keep_going(stage), name=stage.name)
 
     async def session(self) -> None:
@@ -64,8 +66,8 @@ class Connect:
             heartbeat.lag_bytes = self.rows_out.lag_bytes
         if self.executions_in.working:
             heartbeat.stages["executions_in"] = self.executions_in.partitions
-        for name, counts in (("rows_out", self.rows_out.counts), ("executions_in", self.executions_in.counts)):
-            heartbeat.counts |= {f"{name}.{outcome}": records for outcome, records in counts.items()}
+        for stage in (self.rows_out, self.executions_in, self.retention):
+            heartbeat.counts |= {f"{stage.name}.{outcome}": number for outcome, number in stage.counts.items()}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import uuid
 from ingest.json_text import check_time
 from streams.errors import InvalidEvent, ReservedSource
 from streams.event import RESERVED_SOURCES, Event, check_name
+from streams.lineage import forged, is_genuine
 
 
 def accepted(event: Event) -> Event:
@@ -36,6 +37,13 @@ def stamped(event: Event) -> Event:
     else:
         event.id = str(uuid.uuid4())
     event.accepted_at_ms = time.time_ns() // 1_000_000
+    return event
+
+
+def check_lineage(event: Event, signing_key: bytes) -> Event:
+    """Return `event`, which is in its workspace already, if it has no lineage or a genuine one. Raises InvalidEvent."""
+    if event.lineage is not None and not is_genuine(event.lineage, event.workspace, signing_key):
+        raise InvalidEvent("lineage", forged(event.workspace))
     return event
 
 

@@ -8,13 +8,16 @@ from fastapi import FastAPI
 
 from ingest import (
     chmp,
+    dead_letters,
     drafts,
+    event_tree,
     events,
     executions,
     fire,
     health,
     hubs,
     keys,
+    ledger,
     metrics,
     problems,
     sources,
@@ -23,6 +26,8 @@ from ingest import (
     workspaces,
 )
 from ingest.connections import Connections
+from ingest.execution_positions import ExecutionPositions
+from ingest.ledger_book import LedgerBook
 from streams.settings import Settings
 
 
@@ -33,16 +38,21 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         connections = Connections(settings)
         app.state.connections = connections
+        app.state.execution_positions = ExecutionPositions(connections.database)
         app.state.metrics = metrics.Metrics(connections.processes)
-        app.state.why_turn = asyncio.Lock()  # one search at a time a process: the event path shares it
+        app.state.ledger_book = LedgerBook(settings)
+        app.state.search_turn = asyncio.Lock()  # one search at a time a process: the event path shares it
         await connections.start()
         try:
             yield
         finally:
+            await app.state.ledger_book.stop()
             await connections.stop()
 
     app = FastAPI(title="touchline", lifespan=lifespan, redirect_slashes=False)
     problems.install(app)
-    for room in (events, fire, triggers, drafts, chmp, why, hubs, sources, executions, keys, workspaces, health, metrics):
+    doors = events, fire, triggers, drafts, chmp
+    views = why, event_tree, executions, dead_letters, hubs, sources, keys, workspaces, ledger, health, metrics
+    for room in (*doors, *views):
         app.include_router(room.router)
     return app

@@ -24,6 +24,7 @@ from streams.event import (
     recorded_id,
 )
 from streams.execution import decode_firing
+from streams.lineage import is_genuine
 from streams.settings import Settings
 from streams.topics import CROSSINGS, EVENTS, FIRINGS, TRIGGERS, Topic, partition_of
 from streams.trigger import Trigger
@@ -58,21 +59,54 @@ class Evidence:
         self._settings = settings
         self._spread = spread
         self._caller = caller
+        self._signing_key = settings.signing_key.get_secret_value().encode()
 
     async def find_event(self, event_id: str, source: str | None, subject: str | None, around_ms: int | None) -> Result[Place]:
         """The event of that id, on `events` or `crossings`; `source` (of a spread one with `subject`) tells its partition."""
+        look = self._look(event_id, lambda event: event.id == event_id)
         numbers: Collection[int] = range(self._settings.partitions)
         if source is not None and (source not in self._spread or subject is not None):
             numbers = [self._home(Event(source=source, subject=subject))]
         since_ms, until_ms = (None, None) if around_ms is None else (around_ms - AROUND_MS, around_ms + AROUND_MS)
         places = [(topic, number) for topic in (EVENTS, CROSSINGS) for number in numbers]
         spans = await self.search.spans(places, since_ms, until_ms)
-        return await self.search.newest(spans, self._event_look(event_id))
+        return await self.search.newest(spans, look)
+
+    async def find_tree(self, root_event_id: str, since_ms: int, limit: int) -> Result[Place]:
+        """The event and what came of it, accepted since then: its crossings, and events whose genuine lineage began with it.
+
+        The oldest first, and not complete when there are more than `limit`.
+        """
+        left = limit
+
+        def concerns(event: Event) -> bool:
+            nonlocal left
+            if event.lineage is None:
+                is_of_tree = root_event_id in (event.id, event.caused_by)
+            else:
+                is_of_tree = event.lineage.root_event_id == root_event_id
+            left -= is_of_tree
+            return is_of_tree and left >= 0
+
+        places = [(topic, number) for topic in (EVENTS, CROSSINGS) for number in range(self._settings.partitions)]
+        spans = await self.search.spans(places, since_ms - SKEW_MS)
+        result = await self.search.every(spans, self._look(root_event_id, concerns))
+        for place in result.found:
+            if place.topic == EVENTS.full_name(self._settings):
+                place.event.caused_by = ""  # ours to say, and feeds may write there
+        return Result(result.found, result.complete and left >= 0)
+
+    def root_of(self, place: Place) -> str:
+        """The id of the first event of the chain that an event is part of: its own, when it began one."""
+        event = place.event
+        if event.lineage is not None:
+            return event.lineage.root_event_id
+        return event.caused_by if event.caused_by and place.topic == CROSSINGS.full_name(self._settings) else event.id
 
     async def find_crossing(self, crossing_id: str, cause: Event) -> Result[Event]:
         """The crossing of that id, in its cause's partition, from the cause on."""
         spans = await self._since(CROSSINGS, self._home(cause), cause)
-        look = self._event_look(crossing_id)
+        look = self._look(crossing_id, lambda event: event.id == crossing_id)
         result = await self.search.first(spans, look)
         return Result([place.event for place in result.found], result.complete)
 
@@ -119,11 +153,13 @@ class Evidence:
     async def _since(self, topic: Topic, number: int, event: Event) -> Spans:
         return await self.search.spans([(topic, number)], event.accepted_at_ms - SKEW_MS)
 
-    def _event_look(self, event_id: str) -> Callable[[Any], Place | None]:
-        """Finds the event of an id. Feeds that speak to Kafka may leave ids out: then they follow from where a record lies."""
+    def _look(self, event_id: str, concerns: Callable[[Event], bool]) -> Callable[[Any], Place | None]:
+        """Finds events that name this id, or have it, of which `concerns` is true, in workspaces that the caller sees.
+
+        Feeds that speak to Kafka may leave ids out: then they follow from where a record lies.
+        """
         needle = _needle(event_id)
         is_derived = len(event_id) == 36 and event_id[14] == "5"
-        key = self._settings.signing_key.get_secret_value().encode()
 
         def look(record: Any) -> Place | None:
             value = record.value or b""
@@ -133,12 +169,17 @@ class Evidence:
                 event = read_event(value)
             except InvalidEvent:
                 return None
-            if (event.id or _derived(record)) != event_id or not self._caller.sees(event.workspace or DEFAULT_WORKSPACE):
+            workspace = event.workspace or DEFAULT_WORKSPACE
+            if not self._caller.sees(workspace):
                 return None
-            if event.source in RESERVED_SOURCES and not is_signed(value, record.headers, key):
+            if event.source in RESERVED_SOURCES and not is_signed(value, record.headers, self._signing_key):
                 return None
-            event.id = event_id
+            event.id = event.id or _derived(record)
             event.accepted_at_ms = event.accepted_at_ms or record.timestamp
+            if event.lineage is not None and not is_genuine(event.lineage, workspace, self._signing_key):
+                event.lineage = None  # it says nothing, and the event fired nobody
+            if not concerns(event):
+                return None
             return Place(event, record.topic, record.partition, record.offset)
 
         return look

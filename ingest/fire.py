@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from ingest.acceptance import given_id, stamped
+from ingest.acceptance import check_lineage, given_id, stamped
 from ingest.answers import answer
 from ingest.authentication import TriggersCaller
 from ingest.body import read_object
@@ -17,7 +18,8 @@ from ingest.problems import problem
 from ingest.producer import Record
 from ingest.trigger_rows import no_trigger
 from ingest.validation import Body, validated
-from streams.event import MANUAL, SIGNATURE_HEADER, Event, derived_id, encode_event, event_key, sign
+from streams.errors import InvalidEvent
+from streams.event import MANUAL, SIGNATURE_HEADER, Event, Lineage, derived_id, encode_event, event_key, sign
 from streams.settings import Settings
 from streams.topics import EVENTS
 from streams.trigger import Trigger
@@ -26,10 +28,11 @@ router = APIRouter(prefix="/api/v1/triggers", tags=["triggers"])
 
 
 class FireBody(Body):
-    """`payload` is any JSON; `id` makes a repeated call fire once."""
+    """`payload` is any JSON; `id` makes a repeated call fire once. An agent that fires gives the `lineage` it was given."""
 
     payload: Any = Field(default_factory=dict)
     id: str | None = None
+    lineage: dict[str, Any] | None = None
 
 
 @router.post("/{trigger_id}/fire", status_code=202)
@@ -41,6 +44,7 @@ async def fire(trigger_id: str, request: Request, connections: Connected, caller
     if not trigger.enabled:
         raise problem(HTTPStatus.CONFLICT, "the trigger is disabled and would not fire; enable it first", "trigger-disabled")
     event = manual_event(trigger, await read_object(request))
+    check_lineage(event, connections.settings.signing_key.get_secret_value().encode())
     (outcome,) = await connections.producer.accept([signed_record(event, connections.settings)])
     if outcome is not None:
         raise outcome
@@ -51,7 +55,15 @@ def manual_event(trigger: Trigger, given: Mapping[str, Any]) -> Event:
     """The event that fires this trigger by hand, in its workspace. Raises problem 422 for a body that is not understood."""
     body = validated(FireBody, given)
     event = Event(source=MANUAL, type=trigger.id, payload=body.payload, id=given_id(body.id), workspace=trigger.workspace)
+    event.lineage = _read_lineage(body.lineage)
     return stamped(event)
+
+
+def _read_lineage(given: dict[str, Any] | None) -> Lineage | None:
+    try:
+        return None if given is None else msgspec.convert(given, Lineage)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent("lineage", str(error)) from error
 
 
 def signed_record(event: Event, settings: Settings) -> Record:

@@ -32,6 +32,8 @@ KINDS: dict[type[errors.TouchlineError], Kind] = {
     errors.InvalidTrigger: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-trigger"),
     errors.InvalidInput: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input"),
     errors.ReservedSource: Kind(HTTPStatus.FORBIDDEN, "reserved-source"),
+    errors.ShapingFailed: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "shaping-failed"),
+    errors.TryAgain: Kind(HTTPStatus.BAD_GATEWAY, "hub-unavailable"),
     errors.Unavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
     errors.ConfigurationError: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "configuration-error"),
     errors.StackError: Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "stack-error"),

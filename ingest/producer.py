@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -78,6 +78,17 @@ class Producer:
 
     async def accept(self, records: Sequence[Record]) -> list[Outcome]:
         """Produce `records` and wait for their acks, `kafka_timeout_seconds` at most. One outcome per record, in order."""
+        return [outcome if isinstance(outcome, Exception) else None for outcome in await self._produce(records)]
+
+    async def place(self, record: Record) -> int:
+        """Produce one record; the offset it has in its partition. Raises Unavailable without an ack, problem 413."""
+        (outcome,) = await self._produce([record])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _produce(self, records: Sequence[Record]) -> list[int | Exception]:
+        """The offset of each record, or why it has none."""
         deadline = asyncio.get_running_loop().time() + self._settings.kafka_timeout_seconds
         try:
             async with asyncio.timeout_at(deadline):
@@ -104,33 +115,34 @@ class Producer:
         except (KafkaError, OSError) as error:
             raise self._unavailable(repr(error)) from error
 
-    async def _send(self, client: AIOKafkaProducer, record: Record, deadline: float) -> "asyncio.Future[object] | Exception":
+    async def _send(self, client: AIOKafkaProducer, record: Record, deadline: float) -> "asyncio.Future[Any] | Exception":
         topic = record.topic.full_name(self._settings)
         partition = partition_of(record.key, record.topic.partitions(self._settings))
         try:
             async with asyncio.timeout_at(deadline):
-                sent: asyncio.Future[object] = await client.send(
+                sent: asyncio.Future[Any] = await client.send(
                     topic, record.value, key=record.key, partition=partition, headers=record.headers
                 )
                 return sent
         except (KafkaError, OSError, TimeoutError) as error:
             return error
 
-    def _judge(self, client: AIOKafkaProducer, outcomes: "list[asyncio.Future[object] | Exception]") -> list[Outcome]:
-        judged: list[Outcome] = []
+    def _judge(self, client: AIOKafkaProducer, outcomes: "list[asyncio.Future[Any] | Exception]") -> list[int | Exception]:
+        judged: list[int | Exception] = []
         failed: BaseException | None = None
         for outcome in outcomes:
             error: BaseException | None
-            if isinstance(outcome, asyncio.Future) and outcome.done():
-                error = outcome.exception()
-            elif isinstance(outcome, asyncio.Future):
+            if isinstance(outcome, Exception):
+                error = outcome
+            elif not outcome.done():
                 outcome.cancel()  # nobody waits for it any more
                 error = TimeoutError("no ack in time")
-            else:
-                error = outcome
-            judged.append(None if error is None else self._refusal(error))
+            elif (error := outcome.exception()) is None:
+                judged.append(outcome.result().offset)
+                continue
+            judged.append(self._refusal(error))
             # What the client itself finds too large takes no sequence number; all else may have left a gap.
-            if error is not None and not (error is outcome and isinstance(error, MessageSizeTooLargeError)):
+            if not (error is outcome and isinstance(error, MessageSizeTooLargeError)):
                 failed = error
         if failed is not None:
             self._renew(client, failed)

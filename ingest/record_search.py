@@ -6,7 +6,8 @@ process with the event path: it goes in small steps, and one search at a time.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -18,6 +19,8 @@ from streams.goodbye import let_go
 from streams.settings import Settings
 from streams.topics import Topic
 
+TURN_SECONDS = 15.0
+"""How long a search waits for the one before it: somewhat longer than one may take."""
 SEARCH_SECONDS = 10.0
 """How long one search may read: a few million records on a quiet machine, and shorter than most clients wait."""
 FIRST_CHUNK_RECORDS = 2_000
@@ -34,21 +37,23 @@ Spans = Mapping[TopicPartition, tuple[int, int]]
 
 
 class Result(NamedTuple, Generic[Found]):
-    """What was found, and whether everything asked for was looked at (always, when something was found)."""
+    """What was found, and whether everything asked for was looked at (always, when one thing was looked for and found)."""
 
     found: list[Found]
     complete: bool
 
 
 class RecordSearch:
-    """One search; an async context manager. `records` counts what was looked at. Every method raises Unavailable."""
+    """One search of `seconds`; an async context manager. `records` counts what is looked at. All methods raise Unavailable."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, seconds: float | None = None) -> None:
         self.records = 0
         self.oldest_ms: int | None = None
         """The timestamp of the oldest record looked at, Unix milliseconds."""
         self._settings = settings
-        self._deadline_seconds = monotonic() + SEARCH_SECONDS
+        self._seconds = SEARCH_SECONDS if seconds is None else seconds
+        self._deadline_seconds = 0.0
+        self.begin_anew()
         self._consumer = AIOKafkaConsumer(
             **settings.kafka_client(),
             auto_offset_reset="earliest",
@@ -67,6 +72,10 @@ class RecordSearch:
 
     async def __aexit__(self, *_: object) -> None:
         await let_go(self._consumer)
+
+    def begin_anew(self) -> None:
+        """What is read from here on has the whole time, whatever was done since the search began."""
+        self._deadline_seconds = monotonic() + self._seconds
 
     async def spans(self, places: Iterable[tuple[Topic, int]], since_ms: int | None, until_ms: int | None = None) -> Spans:
         """What these partitions hold now, or of it what was written between two times, Unix milliseconds."""
@@ -97,6 +106,10 @@ class RecordSearch:
     async def first(self, spans: Spans, look: Callable[[Any], Found | None]) -> Result[Found]:
         """Search forwards; stops at the first record in which `look` found something."""
         return await self._read(_not_empty(spans), look, stop_early=True)
+
+    async def every(self, spans: Spans, look: Callable[[Any], Found | None]) -> Result[Found]:
+        """Search forwards for all in which `look` finds something, as far as the time allows."""
+        return await self._read(_not_empty(spans), look, stop_early=False)
 
     async def _offsets(
         self, partitions: list[TopicPartition], at_ms: int, ends: Mapping[TopicPartition, int]
@@ -135,6 +148,24 @@ class RecordSearch:
                 del left[partition]
                 self._consumer.pause(partition)
         await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def searching(turn: asyncio.Lock, settings: Settings, seconds: float | None = None) -> AsyncIterator[RecordSearch]:
+    """A search, begun when it has its `turn`; it may read for so long (SEARCH_SECONDS when nothing is said).
+
+    Raises Unavailable, also when the one before it does not end.
+    """
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            await turn.acquire()
+    except TimeoutError as error:
+        raise Unavailable("another search is under way; ask again") from error
+    try:
+        async with RecordSearch(settings, seconds) as search:
+            yield search
+    finally:
+        turn.release()
 
 
 def _not_empty(spans: Spans) -> Spans:

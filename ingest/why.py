@@ -1,6 +1,5 @@
 """The route of why: did this event fire this trigger, and why, or why not, clause by clause (`streams/why.py` judges)."""
 
-import asyncio
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -11,25 +10,22 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.responses import Response
 
 from ingest.answers import answer
-from ingest.authentication import TriggersCaller
+from ingest.authentication import EVERYBODY, TriggersCaller
 from ingest.connections import Connected, Connections
 from ingest.evidence import Evidence, Place, instant
-from ingest.executions import FIELDS
+from ingest.execution_rows import FIELDS, ExecutionPage, list_executions
 from ingest.problems import problem
-from ingest.record_search import RecordSearch, Result
+from ingest.record_search import Result, searching
 from ingest.trigger_rows import find_trigger
 from ingest.validation import Name
-from streams.admission import describe_event
 from streams.errors import InvalidTrigger, Unavailable
 from streams.event import Event, derived_id
 from streams.language.scale import Scales
+from streams.preparation import describe_event
 from streams.trigger import Trigger, parse_condition
 from streams.why import Facts, check_condition, judge
 
 router = APIRouter(prefix="/api/v1/why", tags=["why"])
-
-TURN_SECONDS = 15.0
-"""How long a question waits for the one before it: somewhat longer than a search may take."""
 
 
 class Question(BaseModel):
@@ -51,18 +47,9 @@ async def why(
     """`{"outcome", "sentence", "checks", "event", "trigger", "execution", …}`; 404 says what was searched."""
     row = await find_trigger(connections.database, caller, question.trigger_id)
     now: Trigger = msgspec.json.decode(msgspec.json.encode(row), type=Trigger)
-    turn: asyncio.Lock = request.app.state.why_turn
-    try:
-        async with asyncio.timeout(TURN_SECONDS):
-            await turn.acquire()
-    except TimeoutError as error:
-        raise Unavailable("another question is being answered; ask again") from error
-    try:
-        async with RecordSearch(connections.settings) as search:
-            evidence = Evidence(connections.settings, search, connections.rows.spread_sources, caller)
-            return answer(await _answer(connections, evidence, question, now))
-    finally:
-        turn.release()
+    async with searching(request.app.state.search_turn, connections.settings) as search:
+        evidence = Evidence(connections.settings, search, connections.rows.spread_sources, caller)
+        return answer(await _answer(connections, evidence, question, now))
 
 
 async def _answer(connections: Connections, evidence: Evidence, question: Question, now: Trigger) -> dict[str, Any]:
@@ -143,12 +130,8 @@ async def _find_execution(connections: Connections, trigger_id: str, event_ids: 
 
 
 async def _last_execution(connections: Connections, trigger_id: str) -> str | None:
-    async with connections.database.transaction() as connection:
-        found: str | None = await connection.fetchval(
-            "SELECT execution_id FROM executions WHERE trigger_id = $1 ORDER BY created_at DESC, execution_id LIMIT 1",
-            trigger_id,
-        )
-    return found
+    rows = await list_executions(connections.database, EVERYBODY, ExecutionPage(limit=1), trigger_id)
+    return rows[0]["execution_id"] if rows else None
 
 
 def _described(place: Place) -> dict[str, Any]:

@@ -9,14 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 import faust
-import stamina
 import structlog
 import uvloop
 from faust.types.auth import CredentialsT
 
-from streams.admission import Gate as GateState
-from streams.admission import Seen
 from streams.crossings.edge import Edge
+from streams.delivery.parked import Parked
 from streams.detect import Detect
 from streams.dispatch import Dispatch
 from streams.engine.batch import BatchSchema
@@ -26,15 +24,22 @@ from streams.engine.store import choose_store
 from streams.engine.table import StateTable
 from streams.engine.writer import Writer
 from streams.gate import Gate
+from streams.gating.books import Tables
+from streams.gating.clock import Clock
+from streams.gating.state import Gate as GateState
+from streams.gating.state import Seen, Waiting
 from streams.heartbeat import Heartbeat
 from streams.lease import Lease
+from streams.ledger.account import Account
+from streams.ledger.page import Ledger
 from streams.match import Match
 from streams.pulse import Pulse
 from streams.reading import Reader
 from streams.registry import Registry
+from streams.release import Release
 from streams.rows import Rows
 from streams.settings import Settings
-from streams.topics import CROSSINGS, DISPATCHES, EVENTS, FIRINGS, Topic
+from streams.topics import CROSSINGS, DISPATCHES, EVENTS, EXECUTIONS, FIRINGS, Topic
 
 log = structlog.get_logger()
 
@@ -59,6 +64,7 @@ STAGES: dict[str, tuple[Topic, ...]] = {
     "match": (EVENTS, CROSSINGS),
     "gate": (FIRINGS,),
     "dispatch": (DISPATCHES,),
+    "release": (EXECUTIONS,),
 }
 
 
@@ -111,17 +117,29 @@ class Worker:
         settings, app = self.settings, self.app
         reader = Reader(settings, self.rows)
         store = choose_store(settings)
+        # First, so that a batch which is judged again has been counted: what the other tables say of it then is no outcome.
+        accounts = StateTable(app, "ledger", settings.partitions, Account, store)
         edges = StateTable(app, "edges", settings.partitions, Edge, store)
-        gates = StateTable(app, "gates", settings.partitions, GateState, store)
+        waiting = StateTable(app, "waiting", settings.partitions, Waiting, store)
         seen = StateTable(app, "seen", settings.partitions, Seen, store, by_age=True)
+        gates = StateTable(app, "gates", settings.partitions, GateState, store)
+        tables = Tables(waiting, seen, gates)
         detect = Detect(settings, reader, self.registry.watches, edges)
-        match = Match(settings, reader, self.rows, self.registry.index)
-        gate = Gate(settings, self.rows, gates, seen)
+        match = Match(settings, reader, self.rows, self.registry.index, accounts)
+        self._gate = gate = Gate(settings, self.rows, tables, Ledger("gate", accounts))
+        self._clock = Clock(gate.due, self.writer)
+        release = Release(settings)
         self._judging = [
             Stage(name, self.writer, judge, self.counts, self.lease.ensure)
-            for name, judge in (("detect", detect.judge), ("match", match.judge), ("gate", gate.judge))
+            for name, judge in (
+                ("detect", detect.judge),
+                ("match", match.judge),
+                ("gate", gate.judge),
+                ("release", release.judge),
+            )
         ]
-        self._dispatch = Dispatch(settings, self.rows, self.writer, self.counts, self.lease.ensure)
+        parked = StateTable(app, "parked", settings.partitions, Parked, store)
+        self._dispatch = Dispatch(settings, self.rows, self.writer, self.counts, self.lease.ensure, parked)
         stages: list[Stage | Dispatch] = [*self._judging, self._dispatch]
         for stage in stages:
             topics = [topic.full_name(settings) for topic in STAGES[stage.name]]
@@ -139,11 +157,13 @@ class Worker:
         gc.freeze()  # the rows stay: no collection need look at them
         log.info("rows_loaded", triggers=len(self.rows.triggers), hubs=len(self.rows.hubs))
         await self.app.start()
+        self._clock.start()
         stopping = asyncio.create_task(stop.wait())
         ended = asyncio.create_task(self.app._crashed.wait())
         await asyncio.wait([stopping, ended], return_when=asyncio.FIRST_COMPLETED)
         crashed = not stopping.done()
         stopping.cancel()
+        await self._clock.stop()
         if not crashed:
             await self._on_revoked(self.app, ())
         await self.app.stop()
@@ -159,13 +179,21 @@ class Worker:
         log.info("partitions_assigned", partitions=len(assigned))
 
     async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
+        self._gate.settle(())
         await self._dispatch.abandon()
         for stage in self._judging:
             await stage.drain()
         self.pulse.beat()
 
     async def _on_settled(self, _app: Any, **_: Any) -> None:
+        await self._dispatch.take_up(self._partitions(DISPATCHES))
+        self._gate.settle(self._partitions(FIRINGS))
         self.pulse.beat()
+
+    def _partitions(self, topic: Topic) -> list[int]:
+        """Which partitions of a topic this process has."""
+        name = topic.full_name(self.settings)
+        return sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == name)
 
     def _describe(self, heartbeat: Heartbeat) -> None:
         heartbeat.counts = dict(self.counts)
@@ -173,10 +201,8 @@ class Worker:
         if self.app.rebalancing:
             return
         with suppress(faust.exceptions.ConsumerNotStarted):
-            assignment = self.app.consumer.assignment()
             for stage, (topic, *_) in STAGES.items():
-                name = topic.full_name(self.settings)
-                heartbeat.stages[stage] = sorted(tp.partition for tp in assignment if tp.topic == name)
+                heartbeat.stages[stage] = self._partitions(topic)
 
 
 def _credentials(settings: Settings) -> CredentialsT | None:
@@ -194,7 +220,6 @@ def _credentials(settings: Settings) -> CredentialsT | None:
 
 async def work(settings: Settings) -> int:
     """Run a worker until SIGTERM or SIGINT."""
-    stamina.instrumentation.set_on_retry_hooks([])  # dispatch logs its own, with the hub and the execution
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -28,11 +28,19 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class Lineage(msgspec.Struct, omit_defaults=True):
-    """Where a firing comes from: the first event, and the triggers that fired on the way."""
+    """Where a firing comes from: the first event, and the triggers that fired on the way, the last of them its own.
+
+    `execution_id` is the firing's own, so that an event which carries this lineage names the execution that emitted it;
+    `parent_execution_id` the one that emitted the event which fired it, if one did. `signature` proves that touchline made it
+    (streams/lineage.py).
+    """
 
     root_event_id: str = ""
     trigger_chain: list[str] = []
     trigger_depth: int = 0
+    execution_id: str = ""
+    parent_execution_id: str = ""
+    signature: str = ""
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):
@@ -40,7 +48,8 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
 
     `payload` is any JSON value, an object for all that filters look into. `accepted_at_ms` is Unix time in
     milliseconds at the door (the record's timestamp for feeds straight to Kafka). `watch` and `caused_by` are set on
-    crossings only: which watched edge was crossed, and by which event.
+    crossings only: which watched edge was crossed, and by which event. `specversion`, `data`, `partitionkey` and
+    `touchlinelineage` are a CloudEvent's; its extension attributes must be scalars, so the last is the lineage as JSON text.
     """
 
     source: str = ""
@@ -57,12 +66,14 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     specversion: str = ""
     data: Any = None
     partitionkey: str | None = None
+    touchlinelineage: str | None = None
 
 
 decode_event = msgspec.json.Decoder(Event).decode
 """The plain object, unchecked. What it raises for anything else is UNDECODABLE; `read_event` says why, and checks."""
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_decode_lineage = msgspec.json.Decoder(Lineage).decode
 encode_event = msgspec.json.Encoder().encode
 
 
@@ -106,13 +117,28 @@ def read_event(value: bytes | None) -> Event:
         if event.specversion != "1.0":
             raise InvalidEvent("specversion", "1.0 is accepted")
         event.payload, event.data, event.specversion = event.data, None, ""
+        event.lineage, event.touchlinelineage = read_lineage(event.lineage, event.touchlinelineage), None
     check_name("source", event.source)
     check_name("type", event.type)
     return event
 
 
+def read_lineage(lineage: object, text: object) -> Lineage | None:
+    """A CloudEvent's lineage: `text` is its `touchlinelineage`. Raises InvalidEvent, also for an attribute named `lineage`."""
+    if lineage is not None:
+        raise InvalidEvent("lineage", "a CloudEvent carries it in the attribute touchlinelineage, as JSON text")
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise InvalidEvent("touchlinelineage", "must be a text: the JSON of an inject's lineage")
+    try:
+        return _decode_lineage(text)
+    except UNDECODABLE as error:
+        raise InvalidEvent("touchlinelineage", f"is not the JSON text of an inject's lineage: {error}") from error
+
+
 def sign(value: bytes, key: bytes) -> bytes:
-    """The signature a record of a reserved source carries in `SIGNATURE_HEADER` (HMAC-SHA256, hex; RFC 2104)."""
+    """The signature of a lineage, and of a record of a reserved source, in `SIGNATURE_HEADER` (HMAC-SHA256, hex; RFC 2104)."""
     return hmac.new(key, value, "sha256").hexdigest().encode()
 
 

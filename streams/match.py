@@ -5,14 +5,19 @@ from collections.abc import Sequence
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.engine.batch import Batch, Record
 from streams.engine.stage import Work
+from streams.engine.table import StateTable
 from streams.event import MANUAL, ORIGIN_HEADER, Event, derived_id, encode_event, origin_of
-from streams.execution import Firing, encode
+from streams.execution import KIND_HEADER, QUOTA, Firing, encode
+from streams.ledger.account import NOBODY, Account
+from streams.ledger.page import Ledger, Page
+from streams.lineage import forged, is_genuine
 from streams.matching.index import Index
 from streams.nesting import NESTING_LIMIT, deep_field
 from streams.reading import Reader, Reading, identify
 from streams.rows import Rows
 from streams.settings import Settings
 from streams.topics import EVENTS, FIRINGS, HEADER_BYTES, MAX_RECORD_BYTES, partition_of
+from streams.workspace import DEFAULT_WORKSPACE, firing_rate
 
 LARGEST_EVENT_BYTES = MAX_RECORD_BYTES - HEADER_BYTES
 """An event that the topic took and that still fits when it is wrapped in a firing, or forwarded."""
@@ -23,36 +28,39 @@ GROWTH = 10
 class Match:
     """Judges batches of events and crossings against the index. Also forwards misplaced records and buries unreadable ones."""
 
-    def __init__(self, settings: Settings, reader: Reader, rows: Rows, index: Index) -> None:
+    def __init__(self, settings: Settings, reader: Reader, rows: Rows, index: Index, accounts: StateTable[Account]) -> None:
         self._settings = settings
         self._reader = reader
         self._rows = rows
         self._index = index
         self._events = EVENTS.full_name(settings)
         self._firings = FIRINGS.full_name(settings)
+        self._signing_key = settings.signing_key.get_secret_value().encode()
+        self._ledgers = {stage: Ledger(stage, accounts) for stage in ("match", "match_crossings")}
 
     def judge(self, batch: Batch) -> Work:
         """One firing per event and trigger; the same pair always gives the same execution id."""
         work = Work()
         reading = self._reader.read(batch)
-        matched = dead = 0
         stage = "match" if batch.topic == self._events else "match_crossings"
+        page = self._ledgers[stage].open(work, batch)
         for record, event, _ in reading.events:
             trigger_ids = self._concerned(event)
             if not trigger_ids:
                 continue
-            if (reason := _unfit(record.value or b"", event)) is not None:
+            workspace = event.workspace or DEFAULT_WORKSPACE
+            if (reason := _unfit(record.value or b"", event, self._signing_key)) is not None:
                 self._bury(work, batch, record, stage, reason)
-                dead += 1
+                page.count(record, workspace, "dead")
             else:
-                matched += 1
                 identify(batch, record, event)
                 for trigger_id in trigger_ids:
-                    self._fire(work, trigger_id, event)
-        work.counts[f"{stage}.read"] += len(batch.records)
-        work.counts[f"{stage}.matched"] += matched
-        work.counts[f"{stage}.unmatched"] += len(reading.events) - matched - dead
-        self._redirect(work, batch, reading, stage)
+                    self._fire(work, trigger_id, event, workspace)
+                page.count(record, workspace, "fired")
+                page.note(record, workspace, "firings", len(trigger_ids))
+        page.count_rest(reading.events, "filtered")
+        self._redirect(work, batch, reading, stage, page)
+        page.close()
         return work
 
     def _concerned(self, event: Event) -> Sequence[str]:
@@ -60,35 +68,39 @@ class Match:
             return (event.type,) if event.type in self._rows.triggers else ()
         return self._index.matches(event)
 
-    def _fire(self, work: Work, trigger_id: str, event: Event) -> None:
-        firing = Firing(derived_id("execution", trigger_id, event.id), trigger_id, event)
-        key = trigger_id.encode()
-        work.outputs.add(self._firings, partition_of(key, self._settings.partitions), key, encode(firing))
-        work.counts["match.firing"] += 1
+    def _fire(self, work: Work, trigger_id: str, event: Event, workspace: str) -> None:
+        """To the trigger's key; where a workspace has a quota, to the workspace's first, to be counted there (gate.py)."""
+        value = encode(Firing(derived_id("execution", trigger_id, event.id), trigger_id, event))
+        has_quota = firing_rate(self._rows.workspaces.get(workspace)) is not None
+        key, headers = (workspace.encode(), [(KIND_HEADER, QUOTA)]) if has_quota else (trigger_id.encode(), [])
+        work.outputs.add(self._firings, partition_of(key, self._settings.partitions), key, value, headers)
 
-    def _redirect(self, work: Work, batch: Batch, reading: Reading, stage: str) -> None:
+    def _redirect(self, work: Work, batch: Batch, reading: Reading, stage: str, page: Page) -> None:
         for record, key, partition in reading.misplaced:
             if len(record.value or b"") > LARGEST_EVENT_BYTES:
-                self._bury(
-                    work, batch, record, stage, f"is misplaced, and larger than the {LARGEST_EVENT_BYTES} bytes forwarded"
-                )
+                reason = f"is misplaced, and larger than the {LARGEST_EVENT_BYTES} bytes forwarded"
+                self._bury(work, batch, record, stage, reason)
+                page.count(record, NOBODY, "dead")
                 continue
             headers = [*record.headers, (ORIGIN_HEADER, origin_of(batch.topic, batch.partition, record.offset))]
             work.outputs.add(self._events, partition, key, record.value, headers)
-            work.counts[f"{stage}.forwarded"] += 1
+            page.count(record, NOBODY, "forwarded")
         for record, error in reading.unreadable:
             self._bury(work, batch, record, stage, error)
+            page.count(record, NOBODY, "dead")
 
     def _bury(self, work: Work, batch: Batch, record: Record, stage: str, error: str) -> None:
         headers = dead_letter_headers(record.headers, batch.topic, batch.partition, record.offset, stage, error)
         work.outputs.add(dead_letter_topic(self._settings), batch.partition, record.key, record.value, headers)
-        work.counts[f"{stage}.dead"] += 1
 
 
-def _unfit(value: bytes, event: Event) -> str | None:
-    """Why nobody can be told of an event that came straight from Kafka: readable here, it would not be as part of a firing."""
+def _unfit(value: bytes, event: Event, signing_key: bytes) -> str | None:
+    """Why nobody can be told of an event that came straight from Kafka: a firing with it would not be readable, or it lies."""
     if deep_field(value) is not None:
         return f"is nested deeper than {NESTING_LIMIT} levels"
     if len(value) > LARGEST_EVENT_BYTES // GROWTH and len(encode_event(event)) > LARGEST_EVENT_BYTES:
         return f"is larger than the {LARGEST_EVENT_BYTES} bytes that agents are told of"
+    workspace = event.workspace or DEFAULT_WORKSPACE
+    if event.lineage is not None and not is_genuine(event.lineage, workspace, signing_key):
+        return f"lineage: {forged(workspace)}"
     return None

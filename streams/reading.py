@@ -6,6 +6,7 @@ another client's partitioner put elsewhere is not judged where it lies: match fo
 
 from typing import NamedTuple
 
+from streams.dead import REDRIVEN_HEADER
 from streams.engine.batch import Batch, Record
 from streams.errors import InvalidEvent
 from streams.event import (
@@ -130,9 +131,12 @@ def identify(batch: Batch, record: Record, event: Event) -> None:
 
 
 def read_origin(record: Record) -> tuple[bytes, int] | None:
-    """The partition, as `topic/partition`, and the offset a forwarded record came from; None for any other record."""
+    """The partition, as `topic/partition`, and the offset a forwarded record came from; None for any other record.
+
+    A dead letter put back (streams/redrive.py) tells of its origin too, for its id's sake: it comes late on purpose.
+    """
     origin = find_header(record.headers, ORIGIN_HEADER)
-    if origin is None:
+    if origin is None or find_header(record.headers, REDRIVEN_HEADER) is not None:
         return None
     place, _, offset = origin.rpartition(b"/")
     return (place, int(offset)) if offset.isdigit() else None

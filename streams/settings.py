@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     """The key that a producer of this process hands in its events with."""
     workspace_max_triggers: int = 100_000
     """Triggers a workspace may have unless its own row says otherwise: a tenth of what a worker was measured with."""
+    workspace_max_depth: int = Field(10, ge=1)
+    """How deep a cascade may go unless the workspace's row says otherwise: agents that hand on to each other on purpose stay
+    well below it, and what feeds itself is stopped after ten runs instead of never."""
+    workspace_max_queue: int = Field(10_000, ge=0)
+    """Firings of one trigger that may wait unless the workspace's row says otherwise: at a minute each, a week's work for one
+    slot, and 10 MB with events of 1 KB. What is still more is told at once that nobody will come to it."""
     public_url: str = "http://127.0.0.1:8700"
     """Where hubs reach this installation: the start of every `callback_url`."""
     heartbeat_seconds: float = 1.0
@@ -50,14 +56,32 @@ class Settings(BaseSettings):
     """How long an accept waits for the broker's ack before it answers 503: a leader election fits, a client still waits."""
     hub_timeout_seconds: float = 30.0
     """How long one inject may take before it counts as failed and is tried again."""
-    hub_attempts: int = 8
+    hub_connect_timeout_seconds: float = 5.0
+    """How long a connection to a hub may take: the other side of the world needs less than one, TLS included."""
+    hub_concurrency: int = Field(32, ge=1)
+    """Injects of one worker under way at once at one hub, each on a connection of its own: at 10 ms an answer that is 3,200/s,
+    and no more connections than any HTTP server takes from one client."""
+    hub_attempts: int = Field(12, ge=1)
     """Injects tried before a dispatch goes to the dead-letter topic: with the back-off below, about two minutes."""
+    hub_patience_seconds: float = Field(120.0, gt=0)
+    """How long a hub may give no answer at all before what has waited for it all that time goes to the dead-letter topic, tried
+    or not: as long as the attempts above take."""
+    hub_request_mib: int = Field(4, ge=1)
+    """Largest inject a hub is sent, in MiB: an event of 1 MiB is in it twice, as the event and as a seed part."""
+    hub_waiting_max: int = Field(20_000, ge=1)
+    """Dispatches a worker holds that are not over, about 1 KiB each beside their bytes; with so many it reads no further, what
+    was already fetched aside. A hub that is away may be sent 160/s for all its patience before that is felt elsewhere."""
+    hub_waiting_mib: int = Field(128, ge=1)
+    """Bytes of those dispatches at which it reads no further either, in MiB: 6 KiB each."""
     hub_backoff_seconds: float = 0.25
     """First back-off after a failed inject; it doubles, with full jitter, up to `hub_backoff_cap_seconds`."""
     hub_backoff_cap_seconds: float = 60.0
     """Longest back-off between two injects."""
     seen_hours: float = 24.0
     """How long the gate remembers an execution id, and so how late a repeated event may come and still not fire twice."""
+    executions_kept_days: float = Field(35.0, gt=0)
+    """How long the row of a finished execution is kept. Longer than the 30 days of the topics `executions` and `dead`: whatever
+    is read again or redriven finds its row."""
     store: Literal["memory", "rocksdb"] = "memory"
     """Where a worker keeps its state. Memory judges faster, at about 0.3 KiB a watched value; a disk holds more than memory
     can, and a restart reads only what was written since. Nothing is only there: the changelog has it all."""

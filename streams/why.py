@@ -16,6 +16,7 @@ from streams.check import Check, check_clauses, check_key, group, reason
 from streams.check_watch import check_crossed, check_input, check_own, is_crossing
 from streams.errors import InvalidTrigger
 from streams.event import MANUAL, Event
+from streams.execution import Status
 from streams.language.scale import Scales
 from streams.language.watch import Watch
 from streams.trigger import Condition, Trigger, parse_condition
@@ -31,7 +32,7 @@ class Outcome(StrEnum):
     DISABLED = "disabled"
     """Everything it asks for holds, but the trigger is disabled."""
     HELD_BACK = "held_back"
-    """It matched, and the gate let nothing through: spent, disabled or deleted in between."""
+    """It matched, and the gate let nothing through, or not yet: its policy, its workspace's, or the row was changed since."""
     NO_MATCH = "no_match"
     UNKNOWN = "unknown"
     """What it asks for cannot be told any more: whether a value crossed that nobody watched then."""
@@ -69,7 +70,7 @@ def judge(event: Event, trigger: Trigger, facts: Facts, scales: Scales | None = 
     matches = group("condition", checks).holds
     alive = [_check_existed(facts, trigger), _check_enabled(facts, trigger)]
     outcome = _outcome(facts, matches=matches)
-    gate = [_check_gate(trigger, facts)] if facts.fired and facts.execution is None else []
+    gate = [_check_gate(trigger, facts)] if outcome is Outcome.HELD_BACK else []
     return Verdict(outcome, _sentence(outcome, trigger, facts, checks, alive), [*checks, *alive, *gate])
 
 
@@ -138,15 +139,31 @@ def _check_enabled(facts: Facts, trigger: Trigger) -> Check:
     return Check("enabled", facts.enabled, note="" if facts.enabled else "the trigger was disabled")
 
 
+HELD_BACK = {
+    Status.SKIPPED: "it was skipped: ",
+    Status.REFUSED: "it was refused: ",
+    Status.QUEUED: "it waits for a slot",
+}
+"""An execution that stands so has not fired."""
+
+
 def _check_gate(trigger: Trigger, facts: Facts) -> Check:
+    if facts.execution is not None:
+        return Check("gate", False, note=HELD_BACK[facts.execution["status"]] + (facts.execution.get("error") or ""))
     if trigger.one_shot and facts.spent_by:
         return Check("one_shot", False, note=f"the trigger fires once, and execution {facts.spent_by} was it")
+    if trigger.count_threshold is not None:
+        wanted = f"{trigger.count_threshold} within {trigger.window}"
+        return Check("count_threshold", False, note=f"it was counted, or came too late to be: {wanted} fire, the last of them")
+    if trigger.debounce is not None:
+        note = f"it was gathered with others: the last before {trigger.debounce} of quiet fires, and carries them all"
+        return Check("debounce", False, note=note)
     return Check("gate", False, note="the trigger was disabled or deleted in between, or the gate has not come to it yet")
 
 
 def _outcome(facts: Facts, *, matches: bool | None) -> Outcome:
     if facts.execution is not None:
-        return Outcome.FIRED
+        return Outcome.HELD_BACK if facts.execution["status"] in HELD_BACK else Outcome.FIRED
     if facts.fired:
         return Outcome.HELD_BACK
     if matches is None:
@@ -157,7 +174,7 @@ def _outcome(facts: Facts, *, matches: bool | None) -> Outcome:
 
 
 def _sentence(outcome: Outcome, trigger: Trigger, facts: Facts, checks: list[Check], alive: list[Check]) -> str:
-    if facts.execution is not None:
+    if facts.execution is not None and outcome is Outcome.FIRED:
         error = f": {facts.execution['error']}" if facts.execution.get("error") else ""
         return f"It fired: execution {facts.execution['execution_id']} is {facts.execution['status']}{error}."
     if outcome is Outcome.HELD_BACK:

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.errors import InvalidInput, TouchlineError, Unavailable
+from touchline import dead_command
+from touchline.options import API_URL, ApiKey, ApiUrl
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -29,15 +32,13 @@ keys = typer.Typer(help="The API keys that callers need.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 workspaces = typer.Typer(help="What each workspace may have.", no_args_is_help=True)
 app.add_typer(workspaces, name="workspaces")
+app.add_typer(dead_command.app, name="dead")
 
 FAILED = 1
 """The exit code of a command that could not do what it was asked; typer itself ends a misspelt one with 2."""
 
 DATA_DIRECTORY = Path(".touchline")
 
-ApiUrl = Annotated[str, typer.Option("--api", envvar="TOUCHLINE_API_URL", help="Where the API listens.")]
-ApiKey = Annotated[str | None, typer.Option("--key", envvar="TOUCHLINE_API_KEY", help="API key, where keys are asked for.")]
-API_URL = "http://127.0.0.1:8700"
 TriggerPaths = Annotated[list[Path], typer.Argument(exists=True, help="YAML files, and directories of them.")]
 TriggerWorkspace = Annotated[str | None, typer.Option("--workspace", help="The workspace; else the key's own, or default.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Also delete the workspace's triggers that no file names.")]
@@ -45,6 +46,16 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="TCP port to listen on
 ListenPort = Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one.")]
 DataDirectory = Annotated[Path, typer.Option("--data-dir", file_okay=False, help="Where everything is kept.")]
+
+
+class Limit(StrEnum):
+    """A limit of a workspace: its column, and the option that sets it."""
+
+    max_triggers = "max-triggers"
+    max_depth = "max-depth"
+    max_firings = "max-firings"
+    max_queue = "max-queue"
+    allowed_agents = "allow-agent"
 
 
 def _majority(brokers: int) -> int:
@@ -177,17 +188,33 @@ def revoke_key(
 def set_workspace(
     name: Annotated[str, typer.Argument(help="The workspace.")],
     max_triggers: Annotated[int | None, typer.Option(min=0, help="Triggers it may have, enabled or not.")] = None,
+    max_depth: Annotated[int | None, typer.Option(min=1, help="How deep a cascade of its agents may go.")] = None,
+    max_firings: Annotated[str | None, typer.Option(help="Firings of all its triggers together, such as 1000/1h.")] = None,
+    max_queue: Annotated[int | None, typer.Option(min=0, help="Firings of one trigger that may wait.")] = None,
+    allow_agent: Annotated[
+        list[str] | None, typer.Option(help="An agent that may be fired, and no others but those given with it.")
+    ] = None,
+    lift: Annotated[list[Limit] | None, typer.Option(help="Takes a limit away: the installation's holds, or none.")] = None,
     scale: Annotated[
         list[str] | None, typer.Option(help="field=least,…,most orders the words of a field; field= takes that away.")
     ] = None,
     data_directory: DataDirectory = DATA_DIRECTORY,
 ) -> None:
-    """Change what is given, and print what is so now."""
+    """Change what is given, and print what is so now. What can be repeated: --allow-agent, --lift, --scale."""
     from rich import print_json
 
     from touchline.keys import set_workspace
 
-    print_json(data=set_workspace(_settings(logging.WARNING), data_directory, name, max_triggers, scale or ()), default=str)
+    limits = {
+        Limit.max_triggers.name: max_triggers,
+        Limit.max_depth.name: max_depth,
+        Limit.max_firings.name: max_firings,
+        Limit.max_queue.name: max_queue,
+        Limit.allowed_agents.name: allow_agent or None,
+    }
+    lifted = [limit.name for limit in lift or ()]
+    settings = _settings(logging.WARNING)
+    print_json(data=set_workspace(settings, data_directory, name, limits, scale or (), lifted), default=str)
 
 
 @triggers.command("apply")
@@ -251,6 +278,43 @@ def why_fired(
 
     with Api(api, key) as client:
         raise typer.Exit(0 if why(client, event, trigger, source=source, subject=subject, around=around) else FAILED)
+
+
+@app.command("tree")
+def event_tree(
+    event: Annotated[str, typer.Argument(help="The id of an event, a crossing or an execution.")],
+    root: Annotated[bool, typer.Option("--root", help="Show the whole tree that it is part of.")] = False,
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", help="The workspace, where the id was given in several.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The event's source, if it fired nobody: only its partition is searched.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="The event's subject, for a source that is spread.")] = None,
+    around: Annotated[str | None, typer.Option(help="When it was accepted, give or take 5 minutes (RFC 3339).")] = None,
+    api: ApiUrl = API_URL,
+    key: ApiKey = None,
+) -> None:
+    """Say what an event caused: executions, the events their agents emitted, and so on."""
+    from touchline.api import Api
+    from touchline.tree_command import print_tree
+
+    with Api(api, key) as client:
+        print_tree(client, event, root=root, workspace=workspace, source=source, subject=subject, around=around)
+
+
+@app.command()
+def ledger(
+    workspace: Annotated[str | None, typer.Option("--workspace", help="Only what became of this workspace's records.")] = None,
+    api: ApiUrl = API_URL,
+    key: ApiKey = None,
+) -> None:
+    """Say what became of every event and firing. Exit 1 when the sums do not balance."""
+    from touchline.api import Api
+    from touchline.ledger_command import print_ledger
+
+    with Api(api, key) as client:
+        raise typer.Exit(0 if print_ledger(client, workspace) else FAILED)
 
 
 @app.command()

@@ -4,7 +4,7 @@ What is changed here is in force as soon as it has gone through Kafka: milliseco
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -64,18 +64,23 @@ def revoke(settings: Settings, data_directory: Path, key_id: str) -> None:
 
 
 def set_workspace(
-    settings: Settings, data_directory: Path, workspace: str, max_triggers: int | None, scales: Sequence[str]
+    settings: Settings,
+    data_directory: Path,
+    workspace: str,
+    limits: Mapping[str, Any],
+    scales: Sequence[str],
+    lifted: Sequence[str],
 ) -> dict[str, Any]:
-    """Change a workspace; its row. Each scale is written `field=least,…,most`, or `field=` to take it away.
+    """Change a workspace; its row. `limits` by column, None for those that stay as they are; those of `lifted` go.
 
-    Raises InvalidInput and Unavailable.
+    Each scale is written `field=least,…,most`, or `field=` to take it away. Raises InvalidInput and Unavailable.
     """
     checked_name("NAME", workspace)
-    given: dict[str, Any] = {"scales": dict(map(_read_scale, scales))}
-    if max_triggers is not None:
-        given["max_triggers"] = max_triggers
+    given = {column: limit for column, limit in limits.items() if limit is not None}
+    if twice := [column for column in lifted if column in given]:
+        raise InvalidInput("--lift", f"takes away the limit {twice[0]}, which is given too; one of the two is accepted")
     try:
-        body = validated(WorkspaceBody, given)
+        body = validated(WorkspaceBody, {"scales": dict(map(_read_scale, scales)), **given, **dict.fromkeys(lifted)})
     except Problem as error:
         raise InvalidInput("", error.detail or "") from error
 

@@ -25,9 +25,9 @@ from aiokafka.protocol.offset import OffsetRequest
 
 from streams.errors import ConnectorError, Unavailable
 from streams.settings import Settings
-from streams.topics import MAX_RECORD_BYTES, TOPICS, Topic
+from streams.topics import HEADER_BYTES, MAX_DISPATCH_BYTES, MAX_RECORD_BYTES, TOPICS, Topic
 
-TABLES = ("edges", "gates", "seen")
+TABLES = ("edges", "waiting", "seen", "gates", "parked", "ledger")
 """Faust's tables; each has a changelog topic."""
 
 HOUR_MS = 60 * 60 * 1000
@@ -41,6 +41,16 @@ CHANGELOG_CONFIG = {
     # by its offset, so the newer must still be there.
     "min.compaction.lag.ms": str(HOUR_MS),
 }
+
+LEDGER_CONFIG = CHANGELOG_CONFIG | {
+    # A handful of keys that are written all the time, and read whole by whoever asks for the sums. A segment is compacted only
+    # after it is closed, so it is a small one.
+    "segment.bytes": str(8 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.1",
+}
+
+LARGE_CONFIG = CHANGELOG_CONFIG | {"max.message.bytes": str(MAX_DISPATCH_BYTES + HEADER_BYTES)}
+"""Of states that hold a whole dispatch, or a firing with all that was coalesced into it."""
 
 SERVED_DEADLINE_SECONDS = 30.0
 """How long partitions may take to be served by a leader; new ones on one broker take well under a second."""
@@ -63,7 +73,9 @@ class TopicDescription(NamedTuple):
 def changelogs(settings: Settings) -> tuple[Topic, ...]:
     """The changelog topics of Faust's tables, under the names Faust gives them, less the installation's prefix."""
     application = settings.group.removeprefix(settings.topic_prefix)
-    return tuple(Topic(f"{application}-{table}-changelog", config=CHANGELOG_CONFIG) for table in TABLES)
+    special = {"ledger": LEDGER_CONFIG, "parked": LARGE_CONFIG, "waiting": LARGE_CONFIG}
+    configs = {table: special.get(table, CHANGELOG_CONFIG) for table in TABLES}
+    return tuple(Topic(f"{application}-{table}-changelog", config=config) for table, config in configs.items())
 
 
 async def create_topics(settings: Settings) -> None:

@@ -20,8 +20,9 @@ class Record(Protocol):
 class Batch:
     """Records of one partition, in order: all there are from `first_offset` to `last_offset`.
 
-    Offsets without a record (compaction, transactions' markers and what was aborted) count too, at both ends; of a
-    changelog a batch may have no record at all. `epoch` counts the consumer's seeks. `read` caches what stages decoded.
+    Offsets without a record (compaction, transactions' markers and what was aborted) count too, at both ends, and a batch may
+    have no record at all: each begins where the one before it ended. `epoch` counts the consumer's seeks. `read` caches what
+    stages decoded.
     """
 
     __slots__ = ("epoch", "first_offset", "last_offset", "partition", "read", "records", "topic")

@@ -34,7 +34,7 @@ class Fetched(dict[TP, Drained]):
     epoch = 0
 
 
-class Ledger:
+class Acks:
     """One partition's delivered batches of one epoch, by their last offsets, until they are acked."""
 
     def __init__(self, epoch: int) -> None:
@@ -153,7 +153,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
 class NoReadOffsets(dict[TP, int | None]):
     """Faust drops a message at or below the offset it remembers having read, which after a seek may be an older one.
 
-    Such a batch would be in the ledger for ever. Epochs tell old from new here, so nothing is remembered.
+    Such a batch would never be acked. Epochs tell old from new here, so nothing is remembered.
     """
 
     def __getitem__(self, tp: TP) -> None:
@@ -169,7 +169,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
     _thread: BatchConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._ledgers: dict[TP, Ledger] = {}
+        self._acks: dict[TP, Acks] = {}
         super().__init__(*args, **kwargs)
         self._read_offset = NoReadOffsets()
 
@@ -200,16 +200,13 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
                 batch = Batch(tp, drained.records, fetched.epoch, drained.first_offset, drained.last_offset)
                 if is_source:
                     self._enter(tp, batch)
-                if batch.records or not is_source:
-                    yield tp, self._message(tp, batch)
+                yield tp, self._message(tp, batch)
 
     def _enter(self, tp: TP, batch: Batch) -> None:
-        ledger = self._ledgers.get(tp)
-        if ledger is None or ledger.epoch != batch.epoch:
-            ledger = self._ledgers[tp] = Ledger(batch.epoch)
-        ledger.delivered.append(batch.last_offset)
-        if not batch.records:
-            ledger.ack(batch.last_offset)
+        acks = self._acks.get(tp)
+        if acks is None or acks.epoch != batch.epoch:
+            acks = self._acks[tp] = Acks(batch.epoch)
+        acks.delivered.append(batch.last_offset)
 
     def _message(self, tp: TP, batch: Batch) -> ConsumerMessage:
         return ConsumerMessage(
@@ -234,28 +231,28 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        ledger = self._ledgers.get(message.tp)
+        acks = self._acks.get(message.tp)
         batch: Batch = message.value
-        if ledger is not None and ledger.epoch == batch.epoch == self._thread.epoch:
-            ledger.ack(batch.last_offset)
+        if acks is not None and acks.epoch == batch.epoch == self._thread.epoch:
+            acks.ack(batch.last_offset)
         notify(self._waiting_for_ack)
         return True
 
     def _new_offset(self, tp: TP) -> int | None:
-        ledger = self._ledgers.get(tp)
-        return ledger.next_offset if ledger is not None and ledger.epoch == self._thread.epoch else None
+        acks = self._acks.get(tp)
+        return acks.next_offset if acks is not None and acks.epoch == self._thread.epoch else None
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return (tp for tp in list(self._ledgers) if topics is None or tp in topics or tp.topic in topics)
+        return (tp for tp in list(self._acks) if topics is None or tp in topics or tp.topic in topics)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Nothing: the ledger counts batches, so gaps between or inside them mean nothing to it."""
+        """Nothing: batches are counted, so gaps between or inside them mean nothing."""
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
-        """Forget the ledgers of partitions that go."""
+        """Forget the acks of partitions that go."""
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
-            self._ledgers.pop(tp, None)
+            self._acks.pop(tp, None)
 
 
 class BatchTransport(Transport):  # type: ignore[misc]  # faust ships no complete types

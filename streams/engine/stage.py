@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import msgspec
 import structlog
 
 from streams.engine.batch import Batch, is_current
@@ -36,7 +35,6 @@ class Work:
 
 
 Judge = Callable[[Batch], Work]
-_encode = msgspec.json.Encoder().encode
 
 
 class Stage:
@@ -90,7 +88,8 @@ class Stage:
                 await before  # its state first: the changelog keeps the order of the input
             # One table after the other, in the order they were made: what a later one holds may rest on an earlier one's.
             for table in sorted(work.changed, key=lambda changed: changed.rank):
-                await self._remember(table, batch.partition, work.changed[table])
+                # A key reaches the store only here: with its changelog record acked, and before that its outputs.
+                await table.remember(self._writer, batch.partition, work.changed[table])
         except Exception:
             log.exception("stage_stopped", stage=self.name, topic=batch.topic, partition=batch.partition)
             os._exit(70)  # EX_SOFTWARE: never go on past a hole; whoever restarts us reads these records again
@@ -101,12 +100,3 @@ class Stage:
         async with self._landed:
             self._flying[place] -= 1
             self._landed.notify_all()
-
-    async def _remember(self, table: StateTable[Any], partition: int, states: dict[bytes, State | None]) -> None:
-        # A key reaches the store only here: with its changelog record acked, and before that its outputs.
-        values = {key: None if state is None else _encode(state) for key, state in states.items()}
-        changes = Outputs()
-        for key, value in values.items():
-            changes.add(table.changelog, partition, key, value)
-        (written,) = await asyncio.gather(*self._writer.send(changes))
-        table.persist(partition, states, values, written)

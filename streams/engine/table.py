@@ -25,10 +25,12 @@ from faust.types import TP
 
 from streams.engine.batch import Batch, BatchSchema
 from streams.engine.store import NOTHING, Open, Partition, S, Values, in_memory
-from streams.engine.writer import Written
+from streams.engine.writer import Outputs, Writer, Written
 from streams.state import State
 
 log = structlog.get_logger()
+
+_encode = msgspec.json.Encoder().encode
 
 
 class PartitionStore(Store, Generic[S]):  # type: ignore[misc]  # faust ships no complete types
@@ -119,6 +121,18 @@ class StateTable(Table, Generic[S]):  # type: ignore[misc]  # faust ships no com
         if partition is None:
             partition = store.partitions[number] = self._open(self.name, number, self._decode, by_age=self._by_age)
         return partition
+
+    async def remember(self, writer: Writer, number: int, states: Mapping[bytes, State | None]) -> None:
+        """Step 5, whole: write these changes (None: forgotten) to the changelog, await its ack, then give them to the store.
+
+        The caller awaits one such call of a partition before it makes the next. Raises KafkaError.
+        """
+        values = {key: None if state is None else _encode(state) for key, state in states.items()}
+        changes = Outputs()
+        for key, value in values.items():
+            changes.add(self.changelog, number, key, value)
+        (written,) = await asyncio.gather(*writer.send(changes))
+        self.persist(number, states, values, written)
 
     def persist(self, number: int, states: Mapping[bytes, State | None], values: Values, written: Written) -> None:
         """Step 5, its end: these changes are acked in the changelog. A partition that has gone needs none of it."""

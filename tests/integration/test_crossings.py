@@ -1,11 +1,8 @@
 """Crossings that rows ask for, through a real Postgres, a real Kafka and a worker that is killed on the way."""
 
-import asyncio
 import json
-import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +13,8 @@ import pytest
 from streams.event import Event, read_event
 from streams.settings import Settings
 from streams.topics import CROSSINGS, FIRINGS, TRIGGERS, Topic
-from tests.environment import installation_environment
 from tests.integration.api import records, serve_connected
+from tests.integration.working import worker
 from tests.waiting import eventually
 
 KEYED = {"field": "price", "threshold": 100, "type": "quote", "key": ["symbol"]}
@@ -37,19 +34,6 @@ async def client(installation: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """The API of this test's installation, with a connector that carries its rows to Kafka."""
     async with serve_connected(installation) as client:
         yield client
-
-
-@asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker process; killed at the end of the block."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "touchline.cli", "worker", env=installation_environment(settings)
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def execute(settings: Settings, sql: str, *values: object) -> None:

@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 import migrations
+from streams.errors import InvalidTrigger
 from streams.execution import Execution
 from streams.key import ApiKey
+from streams.language.policy import parse_rate
 from streams.settings import Settings
 from streams.trigger import Hub, Source, Trigger
 from streams.workspace import Workspace
@@ -104,5 +106,81 @@ async def test_generation_counts_how_often_a_row_was_enabled(installation: Setti
         ]
         assert generations == [1, 1, 2, 2, 2]
         assert await connection.fetchval("SELECT now() - updated_at < interval '1 hour' AND length(id) = 36 FROM jobs")
+    finally:
+        await connection.close()
+
+
+RATES = (
+    "1/1ms",
+    "1000000/30d",
+    "000000001/000000001s",
+    "5/720h",
+    "5/2592000s",
+    "5/43200m",
+    "999999/2592000000ms",
+    "999999/999999999ms",
+    "0/1m",
+    "1000001/1m",
+    "5/0s",
+    "5/31d",
+    "5/721h",
+    "5/999999999d",
+    "1234567890/1m",
+    "5/1234567890s",
+    "5/1w",
+    "5/1M",
+    "5/m",
+    "/1m",
+    "5",
+    "",
+    " 5/1m",
+    "5/1m\n",
+    "5/1m/1m",
+    "-5/1m",
+    "5.0/1m",
+    "\u0665/1m",
+    "null",
+)
+
+
+def is_rate(text: str) -> bool:
+    """Whether readers understand it."""
+    try:
+        return parse_rate(text, "max_firings") is not None
+    except InvalidTrigger:
+        return False
+
+
+async def test_the_table_lets_in_exactly_the_rates_that_readers_understand(installation: Settings) -> None:
+    """So that none ever meets one it cannot read, and takes it for no limit."""
+    connection = await asyncpg.connect(installation.database_url, server_settings={"search_path": installation.database_schema})
+    try:
+        for rate in RATES:
+            try:
+                await connection.execute("INSERT INTO workspaces (workspace, max_firings) VALUES ($1, $1)", rate)
+            except asyncpg.CheckViolationError:
+                assert not is_rate(rate), rate
+            else:
+                assert is_rate(rate), rate
+    finally:
+        await connection.close()
+
+
+async def test_the_table_lets_in_no_limits_that_readers_would_lose(installation: Settings) -> None:
+    """Agents are one plain list of texts, numbers are in range."""
+    connection = await asyncpg.connect(installation.database_url, server_settings={"search_path": installation.database_schema})
+    try:
+        for change in (
+            "allowed_agents = '{a,NULL}'",
+            "allowed_agents = '{{a,b},{c,d}}'",
+            "allowed_agents = '[0:1]={a,b}'",
+            "max_depth = 0",
+            "max_queue = -1",
+        ):
+            await connection.execute("INSERT INTO workspaces (workspace) VALUES ('w') ON CONFLICT DO NOTHING")
+            with pytest.raises(asyncpg.CheckViolationError):
+                await connection.execute(f"UPDATE workspaces SET {change}")
+        for change in ("allowed_agents = '{}'", "allowed_agents = '{a,\"NULL\"}'", "allowed_agents = NULL", "max_queue = 0"):
+            await connection.execute(f"UPDATE workspaces SET {change}")
     finally:
         await connection.close()

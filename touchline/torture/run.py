@@ -33,7 +33,7 @@ from touchline.torture.switches import Cycle, Switches, plan_cycles
 from touchline.torture.tables import GONE, read_tables
 from touchline.torture.topic_log import read_topics
 from touchline.torture.truth import Truth
-from touchline.torture.verdict import UNEXPECTED, Evidence, Finding, Verdict
+from touchline.torture.verdict import UNACCOUNTED, UNEXPECTED, Evidence, Finding, Verdict
 from touchline.up import INTERRUPTED, running, stopped_by_signals
 
 HUB_ENVIRONMENT = {
@@ -141,7 +141,9 @@ class Torture:
             await self._hurt(plan, asks, doors, switches)
             truth = Truth.of(plan.facts, asks, switches, self._accepted.at_ms)
             evidence = await self._gather()
+            ledger = (await self._api.ask("GET", "/api/v1/ledger")).json()
         findings = self._judge(plan, truth, evidence, switches)
+        findings += [Finding(UNACCOUNTED, f"by the ledger: {fault['sentence']}", 0, fault) for fault in ledger["faults"]]
         for finding in findings:
             self._history.write("finding", **finding._asdict())
         self._history.append(self._hub.deliveries_path, "delivery")

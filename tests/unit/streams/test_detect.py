@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from streams.event import Event, decode_event, derived_id
+from streams.event import Event, Lineage, decode_event, derived_id
 from streams.language.watch import ANY_CHANGE, Watch
+from streams.lineage import is_genuine, signed
 from tests.unit.streams.detecting import Process, Record, crossings, record, states, watch, watching
 
 PRICE = {"field": "price", "direction": "above", "threshold": 100}
@@ -105,6 +106,19 @@ def test_an_event_that_is_sent_again_is_no_news() -> None:
     assert told(process.run(*walk)) == [100]
     assert told(process.run(record(2, {"price": 99}, id="e0"), record(3, {"price": 101}))) == []
     assert told(process.run(*walk)) == []
+
+
+@pytest.mark.parametrize("held_for", [None, "30s"])
+def test_a_crossing_carries_on_the_lineage_of_the_event_that_crossed(held_for: str | None) -> None:
+    """Signature and all, so that a cascade keeps its depth through it; also one that was held while the process was killed."""
+    lineage = signed(Lineage("root", ["t"], 1, "x"), "default", b"key")
+    other = signed(Lineage("another", ["t", "t"], 2, "y"), "default", b"key")
+    process = Process(watching(spike(held_for=held_for) if held_for else spike()))
+    crossings = process.run(record(0, {"price": 99}), record(1, {"price": 100}, lineage=lineage))
+    process = Process(watching(spike(held_for=held_for) if held_for else spike()), process.changelog)
+    crossings += process.run(record(40, {"price": 101}, lineage=other))
+    assert [(event.caused_by, event.lineage) for event in crossings] == [("e1", lineage)]
+    assert is_genuine(lineage, crossings[0].workspace, b"key")
 
 
 # --- held_for: an event's own time, unless a test says otherwise, is when it was recorded: offset * 1 s

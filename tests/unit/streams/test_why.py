@@ -95,6 +95,11 @@ RECORDED: list[tuple[Facts, dict[str, Any], Outcome, str]] = [
     (Facts(existed=True, enabled=False, enabled_now=False), {}, Outcome.DISABLED, "had it been enabled, it would have"),
     (Facts(existed=True, enabled=True, fired=True, spent_by="x"), {"one_shot": True}, Outcome.HELD_BACK, "execution x was it"),
     (Facts(existed=True, enabled=True, fired=True), {}, Outcome.HELD_BACK, "disabled or deleted in between"),
+    (Facts(fired=True), {"count_threshold": 5, "window": "5m"}, Outcome.HELD_BACK, "5 within 5m fire"),
+    (Facts(fired=True), {"debounce": "30s"}, Outcome.HELD_BACK, "the last before 30s of quiet fires"),
+    (Facts(execution={"status": "SKIPPED", "error": "1 is active"}), {}, Outcome.HELD_BACK, "it was skipped: 1 is active"),
+    (Facts(execution={"status": "REFUSED", "error": "too deep"}), {}, Outcome.HELD_BACK, "it was refused: too deep"),
+    (Facts(execution={"status": "QUEUED", "error": None}), {}, Outcome.HELD_BACK, "it waits for a slot"),
     (Facts(existed=True, enabled=None, fired=None), {}, Outcome.WOULD_FIRE, "whether it was enabled then is not known"),
 ]
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("up", "demo", "migrate", "topics", "ingest", "worker", "connect", "hub", "torture", "triggers", "why")
+COMMANDS = ("up", "demo", "migrate", "topics", "ingest", "worker", "connect", "hub", "torture", "triggers", "why", "tree")
 
 
 def touchline(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

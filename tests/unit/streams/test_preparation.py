@@ -1,12 +1,10 @@
-"""The gate's rules as tables: (row, state) to verdict; and what the hub is then sent."""
+"""What a hub is sent of a firing."""
 
 from typing import Any
 
-import pytest
-
-from streams.admission import Gate, Seen, Verdict, judge_firing, prepare_dispatch
 from streams.event import Event, Lineage, derived_id
-from streams.execution import Firing
+from streams.execution import Dispatch, Firing
+from streams.preparation import lineage_of, place_of, prepare_cancel, prepare_dispatch
 from streams.trigger import Trigger
 
 
@@ -20,22 +18,10 @@ def firing(event: Event) -> Firing:
     return Firing(derived_id("execution", "t", event.id), "t", event)
 
 
-@pytest.mark.parametrize(
-    ("row", "gate", "seen", "verdict"),
-    [
-        (trigger(), None, None, Verdict.FIRED),
-        (trigger(), None, Seen(offset=3), Verdict.REPEATED),
-        (None, None, None, Verdict.GONE),
-        (trigger(enabled=False), None, None, Verdict.DISABLED),
-        (trigger(one_shot=True), None, None, Verdict.FIRED),
-        (trigger(one_shot=True), Gate(offset=1, spent_generation=1), None, Verdict.SPENT),
-        (trigger(one_shot=True, generation=2), Gate(offset=1, spent_generation=1), None, Verdict.FIRED),
-        (trigger(generation=1), Gate(offset=1, spent_generation=1), None, Verdict.FIRED),
-    ],
-)
-def test_a_firing_gets_one_verdict(row: Trigger | None, gate: Gate | None, seen: Seen | None, verdict: Verdict) -> None:
-    """A one-shot that was enabled again may fire again; an id that went through never does."""
-    assert judge_firing(row, gate, seen) is verdict
+def prepared(row: Trigger, event: Event, **arguments: Any) -> Dispatch:
+    """What this row asks a hub for when that event fires it."""
+    one = firing(event)
+    return prepare_dispatch(row, one, lineage_of(row, one), "http://here", **arguments).dispatch
 
 
 EVENT = Event(source="feed", type="goal", id="e1", payload={"team": "Mexico"}, accepted_at_ms=1_781_000_000_000)
@@ -43,21 +29,21 @@ EVENT = Event(source="feed", type="goal", id="e1", payload={"team": "Mexico"}, a
 
 def test_a_static_instance_is_injected_and_a_template_spawns_a_fresh_one() -> None:
     """`{date}` is the event's day and `{run_id}` the execution, so that a replay names the same instance."""
-    static = prepare_dispatch(trigger(agent_instance_id="desk"), firing(EVENT), "http://here")
+    static = prepared(trigger(agent_instance_id="desk"), EVENT)
     assert (static.fresh, static.inject.agent_instance_id) == (False, "desk")
-    fresh = prepare_dispatch(trigger(agent_instance_id="desk-{date}-{run_id}"), firing(EVENT), "http://here")
+    fresh = prepared(trigger(agent_instance_id="desk-{date}-{run_id}"), EVENT)
     assert (fresh.fresh, fresh.inject.agent_instance_id) == (True, f"desk-2026-06-09-{firing(EVENT).execution_id}")
-    assert prepare_dispatch(trigger(), firing(EVENT), "http://here").fresh is True
+    assert prepared(trigger(), EVENT).fresh is True
 
 
 def test_the_inject_carries_what_the_contract_says() -> None:
     """SPEC 7: message, seed parts in order with the payload among them, event, lineage, callback."""
     row = trigger(supervisor_message="look", extra_seed_parts=["note", {"request": {"kind": "memory"}}], model="m")
-    inject = prepare_dispatch(row, firing(EVENT), "http://here").inject
+    inject = prepared(row, EVENT).inject
     assert inject.message == "look"
     assert inject.seed_parts == [{"literal": "note"}, {"request": {"kind": "memory"}}, {"literal": {"team": "Mexico"}}]
     assert inject.event["id"] == "e1"
-    assert inject.lineage == Lineage("e1", ["t"], 1)
+    assert inject.lineage == Lineage("e1", ["t"], 1, inject.execution_id)
     assert inject.callback_url == f"http://here/api/v1/executions/{inject.execution_id}"
     assert inject.model == "m"
 
@@ -65,4 +51,23 @@ def test_the_inject_carries_what_the_contract_says() -> None:
 def test_lineage_goes_on_from_the_event_that_caused_it() -> None:
     """The chain grows by this trigger, the root stays."""
     event = Event(source="feed", type="goal", id="e2", lineage=Lineage("e1", ["s"], 1))
-    assert prepare_dispatch(trigger(), firing(event), "").inject.lineage == Lineage("e1", ["s", "t"], 2)
+    assert prepared(trigger(), event).inject.lineage.trigger_chain == ["s", "t"]
+
+
+def test_what_was_coalesced_comes_as_one_more_seed_part() -> None:
+    """In order, as agents see events."""
+    earlier = Event(source="feed", type="goal", id="e0", payload={"team": "Peru"}, accepted_at_ms=EVENT.accepted_at_ms)
+    *_, last = prepared(trigger(), EVENT, events=[earlier, EVENT]).inject.seed_parts
+    assert [event["id"] for event in last["literal"]["events"]] == ["e0", "e1"]
+
+
+def test_a_cancel_goes_where_the_inject_went() -> None:
+    """Under the same key, so that it comes behind it."""
+    row = trigger(agent_instance_id="desk/7")
+    cancel = prepare_cancel("x", "t", place_of(row, firing(EVENT)), "enough")
+    assert (cancel.hub_id, cancel.inject.agent_instance_id, cancel.inject.message, cancel.cancel) == (
+        "h",
+        "desk/7",
+        "enough",
+        True,
+    )
