@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from streams.delivery.delivery import Delivery, Heading, Ticket, Told, read_delivery
+from streams.delivery.delivery import Addressed, Delivery, Heading, Ticket, read_delivery
 from streams.delivery.lanes import Lanes
 from streams.delivery.parked import Parked
 from streams.delivery.parking import Parking
@@ -145,7 +145,7 @@ class Dispatch:
 
     def _bury(self, batch: Batch, record: Record, taken_at: float, error: str) -> Delivery:
         """What is no dispatch is over when its dead letter is written."""
-        nobody = Heading("", False, Told("", "", ""))
+        nobody = Heading("", False, Addressed("", "", ""))
         delivery = Delivery(batch.partition, record.offset, record.key or b"", record.value or b"", nobody, taken_at)
         delivery.headers, delivery.ended = list(record.headers), True
         self._counts["dispatch.dead"] += 1

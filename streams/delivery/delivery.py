@@ -14,7 +14,7 @@ CANCEL_ATTEMPTS = 3
 """How often a hub is told of a cancel that it does not hear: the execution is over, whether or not it knows."""
 
 
-class Told(msgspec.Struct):
+class Addressed(msgspec.Struct):
     """What of an inject concerns its delivery. Of a cancel, `message` is the reason."""
 
     execution_id: str
@@ -28,7 +28,7 @@ class Heading(msgspec.Struct):
 
     hub_id: str
     fresh: bool
-    inject: Told
+    inject: Addressed
     fallback: bool = False
     workspace: str = ""
     accepted_at_ms: int = 0

@@ -7,6 +7,7 @@ Everything runs on this machine, on the embedded stack, whatever the environment
 - `matching.py`: the index alone, up to 1,000,000 triggers, beside a naive loop; `loading.py` and `live.py`: its rows;
 - `latency.py`: from an event's POST to its inject, through a whole installation;
 - `ingest.py`: requests a second at the door;
+- `firings.py`: firings a second through gate and dispatch, and healthy hubs beside a dead one;
 - `executions.py`: how far Postgres lags behind the topic `executions`, and how long a page of 100,000 takes;
 - `restart.py`: how long a worker with restored state takes to work again;
 - a soak: the memory of a worker that is fed at half of its rate for ten minutes.

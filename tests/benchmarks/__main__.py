@@ -14,6 +14,7 @@ import uvloop
 
 from tests.benchmarks.engines.garage import bare_loop, other_engines
 from tests.benchmarks.executions import measure_executions
+from tests.benchmarks.firings import measure_firings
 from tests.benchmarks.ingest import measure_ingest
 from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.live import measure_live
@@ -26,6 +27,7 @@ from tests.benchmarks.restart import measure_restart
 from tests.benchmarks.results import (
     Detect,
     Executions,
+    Firings,
     Ingest,
     Latency,
     Match,
@@ -61,6 +63,7 @@ class Part(StrEnum):
     ROWS = "rows"
     LATENCY = "latency"
     INGEST = "ingest"
+    FIRINGS = "firings"
     EXECUTIONS = "executions"
     RESTART = "restart"
     SOAK = "soak"
@@ -133,6 +136,12 @@ class Bench:
         found = conditions()
         async with whole_installation(scratch / "ingest") as whole:
             self.results.ingest = Ingest(found, await measure_ingest(whole, self.seconds, say))
+
+    async def firings(self, scratch: Path) -> None:
+        """Gate and dispatch, with hubs of our own."""
+        found, hub = conditions(), Hub()
+        async with hub.listening(), whole_installation(scratch / "firings") as whole:
+            self.results.firings = Firings(found, await measure_firings(whole, hub, say))
 
     async def executions(self, scratch: Path) -> None:
         """The connector and the lists."""

@@ -10,6 +10,7 @@ from tests.benchmarks.race import Lap
 from tests.benchmarks.results import (
     Detect,
     Executions,
+    Firings,
     Ingest,
     Latency,
     Match,
@@ -35,25 +36,19 @@ ENGINES = (
 def page(results: Results, picture: str) -> str:
     """The whole page, Markdown. `picture` is the file beside it."""
     parts = [f"# touchline, measured\n\n![the same as bars]({picture})\n", _targets(results)]
-    if results.detect:
-        parts.append(_detect(results.detect))
-    if results.match:
-        parts.append(_match(results.match))
-    if results.matcher:
-        parts.append(_matcher(results.matcher))
-    if results.rows:
-        parts.append(_rows(results.rows))
-    if results.latency:
-        parts.append(_latency(results.latency))
-    if results.ingest:
-        parts.append(_ingest(results.ingest))
-    if results.executions:
-        parts.append(_executions(results.executions))
-    if results.restart:
-        parts.append(_restart(results.restart))
-    if results.soak:
-        parts.append(_soak(results.soak))
-    return "\n".join([*parts, _machine(results)])
+    told: list[str | None] = [
+        _detect(results.detect) if results.detect else None,
+        _match(results.match) if results.match else None,
+        _matcher(results.matcher) if results.matcher else None,
+        _rows(results.rows) if results.rows else None,
+        _latency(results.latency) if results.latency else None,
+        _ingest(results.ingest) if results.ingest else None,
+        _firings(results.firings) if results.firings else None,
+        _executions(results.executions) if results.executions else None,
+        _restart(results.restart) if results.restart else None,
+        _soak(results.soak) if results.soak else None,
+    ]
+    return "\n".join([*parts, *filter(None, told), _machine(results)])
 
 
 def _targets(results: Results) -> str:
@@ -173,6 +168,22 @@ def _ingest(ingest: Ingest) -> str:
     head = ("events a request", "connections", "requests/s", "events/s", "p50 / p99, ms", "cores used")
     told = "One ingest process, every event acknowledged by the broker before its 202, and found on the topic afterwards.\n\n"
     return "## At the door\n\n" + told + _table(head, rows) + _when(ingest.conditions)
+
+
+def _firings(firings: Firings) -> str:
+    fired, beside = firings.figures.fired, firings.figures.beside
+    told = (
+        f"{fired.firings:,} events handed in at once, each firing one trigger: {fired.injects_per_second:,.0f} injects a "
+        f"second, {fired.missing} missing; all of `touchline up`, the client and the hub on this machine. "
+        f"Cores: {_cores(fired.cores)}.\n\n"
+        "Then one POST after the other to 20 hubs, in phases without and with a dead one beside them:\n\n"
+    )
+    rows = [
+        ("without", f"{beside.without_p50_ms}", f"{beside.without_p99_ms}"),
+        ("with", f"{beside.with_p50_ms}", f"{beside.with_p99_ms}"),
+    ]
+    head = ("dead hub", "POST to inject p50, ms", "p99, ms")
+    return "## Firings\n\n" + told + _table(head, rows) + _when(firings.conditions)
 
 
 def _executions(executions: Executions) -> str:

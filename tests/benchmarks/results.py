@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tests.benchmarks.executions import ExecutionFigures
+from tests.benchmarks.firings import FiringFigures
 from tests.benchmarks.live import Live
 from tests.benchmarks.loading import Loading
 from tests.benchmarks.machine import Conditions, Machine
@@ -134,6 +135,13 @@ class Executions(msgspec.Struct):
     figures: ExecutionFigures
 
 
+class Firings(msgspec.Struct):
+    """Firings through gate and dispatch, and healthy hubs beside a dead one."""
+
+    conditions: Conditions
+    figures: FiringFigures
+
+
 class Results(msgspec.Struct, omit_defaults=True):
     """One day's results on one machine. A part is missing when it was not measured."""
 
@@ -147,6 +155,7 @@ class Results(msgspec.Struct, omit_defaults=True):
     matcher: Matcher | None = None
     rows: Rows | None = None
     executions: Executions | None = None
+    firings: Firings | None = None
 
 
 def read_results(path: Path, machine: Machine) -> Results:

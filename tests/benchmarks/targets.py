@@ -6,7 +6,7 @@ from itertools import chain
 from tests.benchmarks.engines.garage import BARE_LOOP, KAFKA_STREAMS, PLAIN_FAUST, TOUCHLINE
 from tests.benchmarks.executions import RECORDS_PER_SECOND
 from tests.benchmarks.race import Lap
-from tests.benchmarks.results import Detect, Executions, Latency, Match, Matcher, Results, Rows, Soak, middle
+from tests.benchmarks.results import Detect, Executions, Firings, Latency, Match, Matcher, Results, Rows, Soak, middle
 from tests.benchmarks.rowsets import MIX
 
 Target = tuple[str, str, float, bool]
@@ -25,6 +25,7 @@ def targets(results: Results) -> Iterator[Target]:
         _matcher(results.matcher) if results.matcher else (),
         _rows(results.rows) if results.rows else (),
         _latency(results.latency) if results.latency else (),
+        _firings(results.firings) if results.firings else (),
         _executions(results.executions) if results.executions else (),
         _soak(results.soak) if results.soak else (),
     )
@@ -77,6 +78,14 @@ def _latency(latency: Latency) -> Iterator[Target]:
         if pace.events_per_second == 1_000:
             yield _at_most("POST to inject at 1,000 events/s, p50, ms", 25, pace.inject_p50_ms)
             yield _at_most("POST to inject at 1,000 events/s, p99, ms", 100, pace.inject_p99_ms)
+
+
+def _firings(firings: Firings) -> Iterator[Target]:
+    fired, beside = firings.figures.fired, firings.figures.beside
+    yield _at_least("firings through gate and dispatch into a hub, injects/s", 2_000, fired.injects_per_second)
+    if beside.without_p99_ms:
+        ratio = beside.with_p99_ms / beside.without_p99_ms
+        yield _at_most("20 hubs beside a dead one, p99 to p99 without it", 1.2, ratio)
 
 
 def _executions(executions: Executions) -> Iterator[Target]:

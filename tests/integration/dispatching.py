@@ -1,10 +1,6 @@
 """A worker process that dispatches, fed straight through the topics: hubs' rows in, dispatches in, executions out."""
 
-import asyncio
-import sys
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import msgspec
@@ -17,27 +13,12 @@ from streams.event import Lineage
 from streams.execution import Dispatch, Execution, Inject, decode_execution, encode
 from streams.settings import Settings
 from streams.topics import DEAD, DISPATCHES, EXECUTIONS, HUBS, Topic, partition_of
-from tests.environment import installation_environment
 from tests.integration.api import records
 from touchline.stack.ports import any_free_port
 
 PARKED = Topic("touchline-parked-changelog")
 DELIVERED_SECONDS = 60
 """A worker is up after a few seconds; one that takes over from a killed one waits ten more for its session to end."""
-
-
-@asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker process; killed at the end of the block."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "touchline.cli", "worker", env=installation_environment(settings)
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 class Line:

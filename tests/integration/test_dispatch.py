@@ -8,7 +8,8 @@ from streams.delivery.parked import OWNER
 from streams.settings import Settings
 from tests.acceptance.receiver import COMPLETED, Answer, Received, Receiver
 from tests.integration.api import records
-from tests.integration.dispatching import DELIVERED_SECONDS, PARKED, Line, nowhere, worker
+from tests.integration.dispatching import DELIVERED_SECONDS, PARKED, Line, nowhere
+from tests.integration.working import worker
 from tests.waiting import eventually
 
 ACCEPTED: Answer = (202, {"status": "accepted"})

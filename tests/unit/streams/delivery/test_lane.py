@@ -1,6 +1,6 @@
 """The order within one instance's lane."""
 
-from streams.delivery.delivery import Delivery, Heading, Told
+from streams.delivery.delivery import Addressed, Delivery, Heading
 from streams.delivery.lane import Lane
 
 
@@ -14,7 +14,7 @@ def lane_of(*offsets: int) -> Lane:
 
 def delivery(offset: int) -> Delivery:
     """A dispatch."""
-    return Delivery(0, offset, b"hub/desk", b"{}", Heading("hub", False, Told(f"x{offset}", "t", "desk")), 0.0)
+    return Delivery(0, offset, b"hub/desk", b"{}", Heading("hub", False, Addressed(f"x{offset}", "t", "desk")), 0.0)
 
 
 def offsets(lane: Lane) -> list[int]:
