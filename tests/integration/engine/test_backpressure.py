@@ -29,7 +29,7 @@ async def test_a_stage_whose_outputs_are_not_acked_stops_reading(start_toy: Star
 
     for _ in range(3):
         await eventually(has_stopped, 60, "the worker reads no more")
-    under_way = sum(len(ledger.delivered) for ledger in toy.app.consumer._ledgers.values())
+    under_way = sum(len(acks.delivered) for acks in toy.app.consumer._acks.values())
     assert under_way <= PARTITIONS * BATCHES_IN_FLIGHT + BUFFERED_BATCHES + PARTITIONS
     assert max(toy.judged.values()) == BATCHES_IN_FLIGHT
     toy.writer.released.set()
