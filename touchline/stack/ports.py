@@ -28,13 +28,17 @@ def any_free_port() -> int:
 
 
 def _bound(port: int | None) -> socket.socket:
-    """A socket bound to `port`, or, when that is None or taken, to any free one of RANGE."""
+    """A socket that listens on `port`, or, when that is None or taken, on any free one of RANGE.
+
+    It listens, because two sockets that only hold a port, both with SO_REUSEADDR, may hold the same one (socket(7)).
+    """
     while True:
         listener = socket.socket()
         # As servers do themselves: without it a port whose last connections still linger would count as taken.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((LOOPBACK, port or random.choice(RANGE)))  # noqa: S311 -- nothing secret
+            listener.listen(1)
         except OSError:
             listener.close()
             port = None
