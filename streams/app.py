@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import signal
-import sys
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -49,10 +48,6 @@ COMMIT_SECONDS = 0.5
 """How often offsets are committed: what a successor reads again, and skips, is at most this much."""
 BUFFERED_BATCHES = 16
 """Batches an agent's queue holds before its partitions are fetched no further: enough for every partition to have one."""
-
-SWITCH_SECONDS = 0.0005
-"""How long one thread may hold the interpreter while the other waits. Fetches and stages run in two threads that hand each
-other small things; Python's 5 ms would be the largest part of the way from an event to its inject."""
 
 GARBAGE_THRESHOLDS = (1_000_000, 20, 100)
 """Net allocations between collections. A batch is tens of thousands of objects that live until it is judged, none in a
@@ -228,7 +223,5 @@ async def work(settings: Settings) -> int:
 
 def run(settings: Settings) -> int:
     """The worker process; returns its exit code. Raises KafkaError when the broker cannot be reached at the start."""
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # Faust's consumer thread makes a loop of its own
-    sys.setswitchinterval(SWITCH_SECONDS)
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work(settings))

@@ -12,8 +12,8 @@ from streams.crossings.recent import Recent, is_repeated
 from streams.crossings.sweep import Sweep
 from streams.crossings.watched import Watched
 from streams.engine.batch import Batch, Record
-from streams.engine.stage import Work
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.event import Event, encode_event
 from streams.language.watch import ANY_CHANGE
 from streams.reading import Readable, Reader, identify, read_origin

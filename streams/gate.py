@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from streams.crossings.event_time import event_time_ms
 from streams.engine.batch import Batch, Record
-from streams.engine.stage import Work
+from streams.engine.work import Work
 from streams.engine.writer import Outputs
 from streams.errors import InvalidTrigger
 from streams.event import Event, find_header

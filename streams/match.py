@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.engine.batch import Batch, Record
-from streams.engine.stage import Work
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.event import MANUAL, ORIGIN_HEADER, Event, derived_id, encode_event, origin_of
 from streams.execution import KIND_HEADER, QUOTA, Firing, encode
 from streams.ledger.account import NOBODY, Account

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
+from streams.engine.work import Work
 from streams.execution import FINAL, KIND_HEADER, TOLD, Execution, Status, Told, decode_execution, encode
 from streams.preparation import prepare_cancel
 from streams.settings import Settings

@@ -5,8 +5,8 @@ from itertools import chain
 
 from streams.crossings.edge import Edge
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 
 
 class Edges:

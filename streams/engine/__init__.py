@@ -4,15 +4,18 @@ What Faust keeps doing: group membership, rebalance, co-partitioned tables with 
 What this room changes: every partition's fetched list of records arrives as ONE message, and the stage that took it
 answers for it with one ack. Per record, nothing of Faust runs.
 
-The life of a batch, the same numbers stand in `consumer.py`, `stage.py` and `writer.py`:
+The life of a batch, the same numbers stand in `consumer.py`, `stage.py`, `settling.py` and `writer.py`:
 
-1. fetch     The consumer thread drains what the broker sent; a partition's list becomes one `Batch`.
+1. fetch     The consumer drains what the broker sent; a partition's list becomes one `Batch`.
 2. deliver   The batch is noted as delivered, then enters the agents' queues.
 3. judge     A pure rule turns the batch into outputs and state changes; the state in memory changes at once.
 4. send      Outputs go out as record batches, in the order of their inputs, and every ack is awaited.
 5. remember  State changes, one per key, go to the changelog as one record batch, its ack is awaited, and only then does
              a store on disk get them, with the changelog's offset.
 6. ack       The batch is noted as done; the longest done prefix is what the next commit writes.
+
+Steps 5 and 6 are taken for all batches of a partition that are ready: while one write of states is under way, those that
+finish step 4 wait for the next, and settle in it together. Fetches run in the loop of the stages, not in Faust's second thread.
 
 The stage dispatch has steps of its own in place of 3 to 5, since what it leads to may take minutes: a state of it is an input
 that is not over yet, and whoever gets the partition goes on with it before it reads the next (streams/delivery).

@@ -3,21 +3,25 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
-from mode.utils.futures import notify
+from mode import Service
+from mode.utils.futures import maybe_async, notify
 
 from streams.engine.batch import Batch, Record
 from streams.engine.parsing import records_from, take_whole
 
-FETCH_WAIT_MS = 10
+FETCH_WAIT_MS = 25
 """How long the broker may hold a fetch for which it has nothing. A consumer has one fetch at a time under way per
 broker, so one that covers only idle partitions delays a busy one by this much at most (DESIGN 5; Faust fixes 1,500)."""
+PREFETCH_BACKOFF_SECONDS = 0.01
+"""How long records that nobody takes yet keep their broker's other partitions from being fetched: enough for a batch to be
+taken, so that the next fetch covers its partition too. aiokafka waits 100 ms, and one full queue delayed everybody by it."""
 
 
 class Drained(NamedTuple):
@@ -53,16 +57,44 @@ class Acks:
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faust ships no complete types
-    """The thread that talks to the broker. `epoch` counts seeks, and is changed and read around each drain in this thread."""
+    """What talks to the broker: Faust's thread for that, without the thread, in the loop of the stages.
+
+    Two threads of one interpreter wait for each other at every step of a fetch, and what the fetches do in C holds the
+    interpreter all the same. Heartbeats go out between batches, each of which is judged within some tens of milliseconds.
+
+    `epoch` counts seeks, and is changed and read around each drain.
+    """
+
+    wait_for_shutdown = False
+    start, maybe_start, stop, crash = Service.start, Service.maybe_start, Service.stop, Service.crash
+    _stopped_set, set_shutdown = Service._stopped_set, Service.set_shutdown
+    _stop_children, _stop_futures = Service._stop_children, Service._stop_futures
+    _stop_exit_stacks = Service._stop_exit_stacks
 
     epoch = 0
     _seeking = False
+
+    def __init__(self, consumer: "BatchConsumer", **kwargs: Any) -> None:
+        super().__init__(consumer, thread_loop=consumer.loop, **kwargs)
+
+    async def on_stop(self) -> None:
+        """Leave the group and disconnect."""
+        await self.on_thread_stop()
+
+    async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call it."""
+        return await maybe_async(fun(*args, **kwargs))
 
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._isolation_level = "read_committed"  # what a feed's transaction took back never happened
         return consumer
+
+    async def on_start(self) -> None:
+        """Start, and let no partition hold up another."""
+        await super().on_start()
+        self._ensure_consumer()._fetcher._prefetch_backoff = PREFETCH_BACKOFF_SECONDS
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
@@ -92,13 +124,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         return fetched
 
     def _wanted(self, active_partitions: set[TP]) -> set[TP]:
-        # The set is the main thread's, which may change it at any time.
-        wanted = active_partitions.copy()
         if self.app.rebalancing:
             # Faust resumes the sources before it seeks them, and clears the agents' queues after: what is read in
             # between would be judged past records that were dropped, or delivered and never judged.
-            return {tp for tp in wanted if self.consumer._is_changelog_tp(tp)}
-        return wanted
+            return {tp for tp in active_partitions if self.consumer._is_changelog_tp(tp)}
+        return active_partitions
 
     @staticmethod
     async def _drain(fetcher: Any, wanted: set[TP]) -> dict[TP, Drained]:

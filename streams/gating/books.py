@@ -6,8 +6,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from streams.engine.batch import Batch, Record
-from streams.engine.stage import Work
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.gating.state import Gate, Seen, Waiting
 from streams.trigger import Trigger
 

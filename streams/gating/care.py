@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice, takewhile
 
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
+from streams.engine.work import Work
 from streams.gating.books import Books, Tables, uncounted
 from streams.gating.state import Gate
 from streams.rows import Rows

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.engine.batch import Batch, Record
-from streams.engine.stage import Work
+from streams.engine.work import Work
 from streams.event import Event, derived_id
 from streams.execution import Firing
 from streams.gating.books import Books

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import structlog
 
 from streams.engine.batch import Batch, Record
-from streams.engine.stage import Work
 from streams.engine.store import Partition
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.ledger.account import LARGEST_WORKSPACES, NOBODY, OTHERS, Account, Owner, key_of
 from streams.reading import Readable
 from streams.workspace import DEFAULT_WORKSPACE

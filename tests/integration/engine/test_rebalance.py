@@ -33,13 +33,13 @@ async def test_a_partition_without_a_commit_is_read_from_its_start_after_a_rebal
     """What a worker that stays has read, and not committed, is read again from the first record on."""
     first = await start_toy()
     await eventually(lambda: first.partitions, what="the first worker is ready")
-    first.writer.released.clear()
+    first.writer.hold()
     await feed.write(4_000)
     await eventually(lambda: len(first.judged) == 4, what="the first worker has judged some of every partition")
     assert await broker.committed() == dict.fromkeys(range(4), 0)
     second = asyncio.create_task(start_toy())
     await eventually(lambda: first.app.rebalancing, what="the rebalance has begun")
-    first.writer.released.set()
+    first.writer.release()
     await second
     await eventually(broker.all_committed, 60, what="everything is committed")
     await broker.check_answers()

@@ -17,9 +17,10 @@ import msgspec
 
 from streams.app import build_app
 from streams.engine.batch import Batch, BatchSchema
-from streams.engine.stage import Stage, Work
+from streams.engine.stage import Stage
 from streams.engine.store import choose_store
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.engine.writer import Outputs, Writer, Written
 from streams.settings import Settings
 from streams.state import State
@@ -49,16 +50,31 @@ class HeldWriter(Writer):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.released = asyncio.Event()
-        self.released.set()
+        self._released = asyncio.Event()
+        self._released.set()
+        self._held: tuple[int, ...] = ()
+
+    def hold(self, *partitions: int) -> None:
+        """From now on hold the acks of these partitions, or of all."""
+        self._held = partitions or tuple(range(self._settings.partitions))
+        self._released.clear()
+
+    def release(self) -> None:
+        """Let them go."""
+        self._released.set()
 
     def send(self, outputs: Outputs) -> "list[asyncio.Future[Written]]":
-        """As ever, except that the futures wait for `released`."""
-        return [asyncio.ensure_future(self._held(future)) for future in super().send(outputs)]
+        """As ever, except that held partitions' futures wait for `release`."""
+        futures = super().send(outputs)
+        places = list(outputs.records)
+        return [
+            asyncio.ensure_future(self._hold(future)) if partition in self._held else future
+            for future, (_, partition) in zip(futures, places, strict=True)
+        ]
 
-    async def _held(self, future: "asyncio.Future[Written]") -> Written:
+    async def _hold(self, future: "asyncio.Future[Written]") -> Written:
         written = await future
-        await self.released.wait()
+        await self._released.wait()
         return written
 
 
@@ -112,7 +128,7 @@ class Toy:
     async def stop(self) -> None:
         """Leave in good order."""
         self.running = False
-        self.writer.released.set()
+        self.writer.release()
         await self.stage.drain()
         await self.app.stop()
         await self.writer.stop()

@@ -12,9 +12,9 @@ from streams.crossings.crossing import Watches
 from streams.crossings.edge import Edge
 from streams.detect import Detect
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
 from streams.engine.store import MemoryPartition
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.event import Event, decode_event, encode_event
 from streams.language.watch import Watch
 from streams.reading import Reader

@@ -8,9 +8,9 @@ import pytest
 from faust.types import TP
 
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
 from streams.engine.store import MemoryPartition
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.event import Event, Lineage, derived_id, encode_event, find_header
 from streams.execution import decode_firing
 from streams.ledger.account import Account

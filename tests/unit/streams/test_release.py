@@ -5,7 +5,7 @@ from typing import Any
 from faust.types import TP
 
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
+from streams.engine.work import Work
 from streams.execution import KIND_HEADER, TOLD, Execution, Status, decode_dispatch, decode_told, encode
 from streams.release import Release
 from streams.topics import DISPATCHES, EXECUTIONS, FIRINGS

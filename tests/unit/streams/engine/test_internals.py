@@ -14,6 +14,8 @@ from faust.stores.memory import Store
 from faust.tables.table import Table
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Transport
+from mode import Service
+from mode.threads import QueueServiceThread, ServiceThread
 
 
 def test_the_versions_are_those_the_engine_was_read_against() -> None:
@@ -28,6 +30,8 @@ def test_the_versions_are_those_the_engine_was_read_against() -> None:
                     "perform_seek", "ack", "getmany"]),
         (AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_ensure_consumer", "call_thread",
                                   "seek_to_committed"]),
+        (ServiceThread, ["_stopped_set", "set_shutdown", "_stop_children", "_stop_futures", "_stop_exit_stacks"]),
+        (QueueServiceThread, ["call_thread", "on_thread_stop"]),
         (Fetcher, ["fetched_records", "_create_fetch_waiter"]),
         (SubscriptionState, ["reassignment_in_progress", "fetch_context"]),
         (Table, ["_new_store"]),
@@ -44,6 +48,20 @@ def test_a_drain_without_a_timeout_never_suspends_between_partitions() -> None:
     """The engine reads the epoch and drains in one go: `if drained or not timeout: return` must precede any wait."""
     source = inspect.getsource(Fetcher.fetched_records)
     assert source.index("if drained or not timeout") < source.index("_create_fetch_waiter")
+
+
+def test_faust_gives_its_thread_nothing_to_do_but_what_it_calls() -> None:
+    """The engine starts and stops it as an ordinary service, so what is overridden here is all that made it a thread."""
+    overridden = {name for name in vars(ServiceThread) if name in vars(Service) and callable(getattr(Service, name))}
+    undone = {"start", "maybe_start", "stop", "crash", "_stopped_set", "set_shutdown"}
+    undone |= {"_stop_children", "_stop_futures", "_stop_exit_stacks"}
+    assert overridden - undone == {"__init__", "_new_shutdown_event"}
+
+
+def test_a_buffered_partition_holds_up_its_broker_for_the_back_off_set() -> None:
+    """aiokafka fetches nothing from a broker while records of one of its partitions lie unread, for so long at most."""
+    assert inspect.signature(Fetcher).parameters["prefetch_backoff"].default == 0.1
+    assert "backoff=self._prefetch_backoff" in inspect.getsource(Fetcher)
 
 
 async def test_fetch_wait_and_isolation_can_be_set_before_the_start() -> None:

@@ -9,8 +9,8 @@ import msgspec
 from faust.types import TP
 
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
 from streams.engine.store import MemoryPartition
+from streams.engine.work import Work
 from streams.event import Event, derived_id
 from streams.execution import KIND_HEADER, TOLD, Execution, Firing, Status, Told, decode_dispatch, decode_execution, encode
 from streams.gate import Gate

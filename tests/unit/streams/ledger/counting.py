@@ -7,9 +7,9 @@ import msgspec
 from faust.types import TP
 
 from streams.engine.batch import Batch
-from streams.engine.stage import Work
 from streams.engine.store import MemoryPartition
 from streams.engine.table import StateTable
+from streams.engine.work import Work
 from streams.event import Event
 from streams.ledger.account import Account, Owner, decode_account, key_of
 from streams.ledger.page import Ledger, Page
