@@ -16,12 +16,9 @@ check: .venv/installed      ## lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two runs side by side, each with a broker and a database of its own: most tests wait for something, and there are two cores.
+# Three processes side by side, each with a broker and a database of its own: most tests wait for something.
 test: check                 ## check, then every test against a real Kafka and a real Postgres
-	@$(BIN)/pytest tests/integration > .venv/integration.log 2>&1 & integration=$$!; \
-	$(BIN)/pytest tests/unit tests/acceptance; others=$$?; \
-	wait $$integration; integration=$$?; cat .venv/integration.log; \
-	test $$others -eq 0 -a $$integration -eq 0
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 bench: .venv/installed      ## measure, and write dated results to tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks

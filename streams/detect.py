@@ -58,17 +58,23 @@ class Detect:
         """Crossings go to the partition their event lay in, under its key."""
         work = Work()
         sitting = self._sit(batch, work)
+        for readables in self._reader.portions(batch):
+            self._judge_portion(sitting, self._passing_time(sitting, readables) if self._watches.holding else readables)
+        sitting.care.pending.remember(sitting.edges)
+        work.counts["detect.read"] += len(batch.records)
+        return work
+
+    def _judge_portion(self, sitting: Sitting, readables: Iterable[Readable]) -> None:
         get_edge = sitting.edges.get
         looks_of = self._watches.looks.get
-        ids = self._recent.offsets(batch.partition)
-        for readable in self._events(sitting):
+        ids = self._recent.offsets(sitting.batch.partition)
+        for readable in readables:
             record, event, key = readable
             if record.headers and self._is_forwarded_again(sitting, record):
                 continue
-            looks = looks_of(event.source)
-            if looks is None or event.payload.__class__ is not dict:
+            looks, payload = looks_of(event.source), event.payload
+            if looks is None or payload.__class__ is not dict:
                 continue
-            payload = event.payload
             for name, chooser, by_choice, find in looks:  # the common shape here: a call a record is a tenth of detect
                 value, choice = payload.get(name), payload.get(chooser)
                 chosen: Chosen | None
@@ -79,7 +85,7 @@ class Detect:
                 if not chosen:
                     continue
                 if event.id and is_repeated(ids, (event.workspace, event.source, event.id), record.offset):
-                    work.counts["detect.repeated"] += 1
+                    sitting.work.counts["detect.repeated"] += 1
                     break
                 for watched in chosen:
                     place = watched.place if watched.key is key else watched.find_place(event, key)
@@ -87,9 +93,6 @@ class Detect:
                     across = watched.compare(value, watched.threshold)
                     if before is None or before.across is not across:  # seldom: mostly nothing changes
                         self._look_closer(sitting, readable, (watched, value, place, before), across)
-        sitting.care.pending.remember(sitting.edges)
-        work.counts["detect.read"] += len(batch.records)
-        return work
 
     def _sit(self, batch: Batch, work: Work) -> Sitting:
         edges = Edges(self._edges, work, batch)
@@ -102,10 +105,6 @@ class Detect:
         if forgotten:
             work.counts["detect.forgotten"] += forgotten
         return Sitting(batch, work, edges, care)
-
-    def _events(self, sitting: Sitting) -> Iterable[Readable]:
-        events = self._reader.read(sitting.batch).events
-        return self._passing_time(sitting, events) if self._watches.holding else events
 
     def _look_closer(self, sitting: Sitting, readable: Readable, sight: Sight, across: bool | None) -> None:
         record, event, key = readable
