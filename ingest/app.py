@@ -27,6 +27,7 @@ from ingest import (
 )
 from ingest.connections import Connections
 from ingest.execution_positions import ExecutionPositions
+from ingest.front_door import FrontDoor
 from ingest.ledger_book import LedgerBook
 from streams.settings import Settings
 
@@ -49,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
             await app.state.ledger_book.stop()
             await connections.stop()
 
-    app = FastAPI(title="touchline", lifespan=lifespan, redirect_slashes=False)
+    app = FrontDoor(title="touchline", lifespan=lifespan, redirect_slashes=False)
     problems.install(app)
     doors = events, fire, triggers, drafts, chmp
     views = why, event_tree, executions, dead_letters, hubs, sources, keys, workspaces, ledger, health, metrics

@@ -78,8 +78,10 @@ def _allowed(scope: str | None = None, *, everywhere: bool = False) -> Callable[
     return allowed
 
 
+allowed_to_ingest = _allowed("ingest")
+
 AnyCaller = Annotated[Caller, Depends(_allowed())]
-IngestCaller = Annotated[Caller, Depends(_allowed("ingest"))]
+IngestCaller = Annotated[Caller, Depends(allowed_to_ingest)]
 TriggersCaller = Annotated[Caller, Depends(_allowed("triggers"))]
 ExecutionsCaller = Annotated[Caller, Depends(_allowed("executions"))]
 AdminCaller = Annotated[Caller, Depends(_allowed("admin"))]

@@ -42,10 +42,13 @@ from streams.errors import InvalidInput, TouchlineError, Unavailable
 from streams.event import Event, encode_event, event_key
 from streams.topics import EVENTS
 
+PATH = "/api/events/ingest"
+
 router = APIRouter(tags=["events"])
 
 NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 BATCHES = NDJSON | {cloud_event.BATCH}
+CLOUD_EVENT_HEADERS = cloud_event.PREFIX.encode()
 
 Text = bytes | msgspec.Raw
 Item = Event | Exception
@@ -54,7 +57,7 @@ Item = Event | Exception
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-@router.post("/api/events/ingest", status_code=HTTPStatus.ACCEPTED)
+@router.post(PATH, status_code=HTTPStatus.ACCEPTED)
 async def ingest(request: Request, connections: Connected, caller: IngestCaller) -> Response:
     """202 once the broker has it: `{"event_id"}` for one event, `{"results": [{"event_id"} or a problem]}` for a batch."""
     metrics = of(request.app)
@@ -86,7 +89,7 @@ async def _read(request: Request) -> tuple[list[Item], bool]:
         return _list(await read_body(request, BATCH_LIMIT_BYTES)), True
     if media.name == cloud_event.STRUCTURED:
         return [_attempt(cloud_event.read_structured, await read_body(request))], False
-    if any(name.startswith(cloud_event.PREFIX) for name in request.headers):
+    if any(name.startswith(CLOUD_EVENT_HEADERS) for name, _ in request.scope["headers"]):
         body, headers = await read_body(request), dict(request.headers)
         return [_attempt(lambda data: cloud_event.read_binary(headers, bytes(data)), body)], False
     if not media.is_json:

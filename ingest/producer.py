@@ -90,15 +90,19 @@ class Producer:
     async def _produce(self, records: Sequence[Record]) -> list[int | Exception]:
         """The offset of each record, or why it has none."""
         deadline = asyncio.get_running_loop().time() + self._settings.kafka_timeout_seconds
+        outcomes: list[asyncio.Future[Any] | Exception] = []
+        client = None
         try:
             async with asyncio.timeout_at(deadline):
                 await self._ready.wait()
-        except TimeoutError:
-            pass
-        client = self._client
+                client = self._client
+                if client is not None:
+                    for record in records:
+                        outcomes.append(await self._send(client, record))  # noqa: PERF401  # what was sent when time is up counts
+        except TimeoutError as error:
+            outcomes += [error] * (len(records) - len(outcomes))
         if client is None:
             return [self._unavailable("there is no broker")] * len(records)
-        outcomes = [await self._send(client, record, deadline) for record in records]
         futures = [sent for sent in outcomes if isinstance(sent, asyncio.Future)]
         if futures:
             await asyncio.wait(futures, timeout=deadline - asyncio.get_running_loop().time())
@@ -115,17 +119,16 @@ class Producer:
         except (KafkaError, OSError) as error:
             raise self._unavailable(repr(error)) from error
 
-    async def _send(self, client: AIOKafkaProducer, record: Record, deadline: float) -> "asyncio.Future[Any] | Exception":
+    async def _send(self, client: AIOKafkaProducer, record: Record) -> "asyncio.Future[Any] | Exception":
         topic = record.topic.full_name(self._settings)
         partition = partition_of(record.key, record.topic.partitions(self._settings))
         try:
-            async with asyncio.timeout_at(deadline):
-                sent: asyncio.Future[Any] = await client.send(
-                    topic, record.value, key=record.key, partition=partition, headers=record.headers
-                )
-                return sent
-        except (KafkaError, OSError, TimeoutError) as error:
+            sent: asyncio.Future[Any] = await client.send(
+                topic, record.value, key=record.key, partition=partition, headers=record.headers
+            )
+        except (KafkaError, OSError) as error:
             return error
+        return sent
 
     def _judge(self, client: AIOKafkaProducer, outcomes: "list[asyncio.Future[Any] | Exception]") -> list[int | Exception]:
         judged: list[int | Exception] = []
