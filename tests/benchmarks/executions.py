@@ -19,7 +19,6 @@ from typing import Any
 import asyncpg
 import msgspec
 import psutil
-from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 
 import migrations
@@ -28,6 +27,7 @@ from streams.event import Lineage, derived_id
 from streams.execution import Execution, Status, encode
 from streams.settings import Settings
 from streams.topics import EXECUTIONS, partition_of
+from tests.benchmarks.lean_http import LeanClient
 from tests.benchmarks.whole import percentile
 from tests.environment import installation_environment
 from tests.waiting import eventually
@@ -330,47 +330,46 @@ async def _measure_lists(
         ("a second in the middle", f"/api/v1/executions?created_since={since}&created_until={until}"),
         ("a trigger's, before the middle", f"/v1/triggers/{trigger}/executions?created_until={until}"),
     ]
-    async with ClientSession() as http:
+    client = LeanClient(installation.api)
 
-        async def ready() -> bool:
-            try:
-                async with http.get(f"{installation.api}/api/v1/executions?limit=1") as answer:
-                    return answer.status == 200
-            except OSError:
-                return False
+    async def ready() -> bool:
+        try:
+            return (await client.get("/api/v1/executions?limit=1")).status_code == 200
+        except OSError:
+            return False
 
-        await eventually(ready, 30, "ingest answers")
-        found = [await _list(http, installation.api, name, path) for name, path in asked]
-        found.append(await _walk(http, installation.api))
+    await eventually(ready, 30, "ingest answers")
+    found = [await _list(client, name, path) for name, path in asked]
+    found.append(await _walk(client))
+    client.close()
     for listed in found:
         say(f"  {listed.asked}: {listed.rows} rows, p50 {listed.p50_ms} ms, p99 {listed.p99_ms} ms")
     return found
 
 
-async def _list(http: ClientSession, api: str, name: str, path: str) -> Listed:
+async def _list(client: LeanClient, name: str, path: str) -> Listed:
     took_ms: list[float] = []
     rows = 0
     for _ in range(WARM_UP + PAGES):
         began = time.monotonic()
-        rows = len((await _page(http, f"{api}{path}"))["executions"])
+        rows = len((await _page(client, path))["executions"])
         took_ms.append((time.monotonic() - began) * 1000)
     return Listed(name, rows, percentile(took_ms[WARM_UP:], 0.5), percentile(took_ms[WARM_UP:], 0.99))
 
 
-async def _walk(http: ClientSession, api: str) -> Listed:
+async def _walk(client: LeanClient) -> Listed:
     """From page to page by cursor."""
     took_ms, rows, cursor = [], 0, ""
     for _ in range(PAGES):
         began = time.monotonic()
-        page = await _page(http, f"{api}/api/v1/executions?{cursor}")
+        page = await _page(client, f"/api/v1/executions?{cursor}")
         took_ms.append((time.monotonic() - began) * 1000)
         rows = len(page["executions"])
         cursor = f"cursor={page['next_cursor']}" if page["next_cursor"] else ""
     return Listed(f"all, {PAGES} pages by cursor", rows, percentile(took_ms, 0.5), percentile(took_ms, 0.99))
 
 
-async def _page(http: ClientSession, url: str) -> Any:
-    async with http.get(url) as answer:
-        body = await answer.read()
-        assert answer.status == 200, f"GET {url}: {answer.status} {body!r}"
-        return msgspec.json.decode(body)
+async def _page(client: LeanClient, path: str) -> Any:
+    reply = await client.get(path)
+    assert reply.status_code == 200, f"GET {path}: {reply.status_code} {reply.body!r}"
+    return msgspec.json.decode(reply.body or b"")

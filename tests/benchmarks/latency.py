@@ -27,8 +27,9 @@ class Asked(NamedTuple):
     batch: int
 
 
-PACES = (Asked(100, 1, 1), Asked(1_000, 1, 1), Asked(5_000, 5, 50), Asked(5_000, 1, 50))
-"""At 5,000 events/s both a fifth and all of them fire: the first asks the stages, the second asks dispatch as well."""
+PACES = (Asked(100, 1, 1), Asked(1_000, 1, 1), Asked(1_000, 1, 10), Asked(5_000, 5, 50), Asked(5_000, 1, 50))
+"""1,000 events/s come one a POST, and ten a POST as from one feed that gathers for 10 ms. At 5,000 both a fifth and all of
+them fire: the first asks the stages, the second asks dispatch as well."""
 
 
 async def measure_latency(whole: Whole, hub: Hub, seconds: int, say: Callable[[str], None]) -> list[Pace]:
@@ -38,8 +39,9 @@ async def measure_latency(whole: Whole, hub: Hub, seconds: int, say: Callable[[s
     for number, asked in enumerate(PACES):
         pace = await _Run(whole, hub, f"pace-{number}", asked).measure(seconds)
         say(
-            f"  {asked.events_per_second} events/s, one in {asked.fires_every} fires: p50 {pace.inject_p50_ms} ms, "
-            f"p99 {pace.inject_p99_ms} ms, {pace.injects_per_second:.0f} injects/s, {pace.missing} missing"
+            f"  {asked.events_per_second} events/s, {asked.batch} a POST, one in {asked.fires_every} fires: "
+            f"p50 {pace.inject_p50_ms} ms, p99 {pace.inject_p99_ms} ms, "
+            f"{pace.injects_per_second:.0f} injects/s, {pace.missing} missing"
         )
         paces.append(pace)
     return paces

@@ -76,8 +76,8 @@ def _rows(rows: Rows) -> Iterator[Target]:
 def _latency(latency: Latency) -> Iterator[Target]:
     for pace in latency.paces:
         if pace.events_per_second == 1_000:
-            yield _at_most("POST to inject at 1,000 events/s, p50, ms", 25, pace.inject_p50_ms)
-            yield _at_most("POST to inject at 1,000 events/s, p99, ms", 100, pace.inject_p99_ms)
+            yield _at_most(f"POST to inject at 1,000 events/s, {pace.batch} a POST, p50, ms", 25, pace.inject_p50_ms)
+            yield _at_most(f"POST to inject at 1,000 events/s, {pace.batch} a POST, p99, ms", 100, pace.inject_p99_ms)
 
 
 def _firings(firings: Firings) -> Iterator[Target]:

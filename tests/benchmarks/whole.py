@@ -1,5 +1,6 @@
 """A whole installation to measure: `touchline up`, a hub that answers at once, and how much of the cores each process uses."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -8,9 +9,10 @@ from typing import Any
 
 import msgspec
 import psutil
-from aiohttp import ClientSession, TCPConnector, web
 
+from connectors.hub.connection import Reply
 from tests.acceptance.installation import Command
+from tests.benchmarks.lean_http import LeanClient, LeanServer, json_answer
 from touchline.addresses import Addresses
 
 NO_QUOTA = {"TOUCHLINE_WORKSPACE_MAX_TRIGGERS": "10000000"}
@@ -45,47 +47,42 @@ class Hub:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Listen on a free port."""
-        app = web.Application()
-        app.router.add_post("/api/hub-control/{hub_id}/{route}", self._inject)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
+        completed = json_answer(b'{"status":"completed"}')
+        server = await asyncio.get_running_loop().create_server(lambda: LeanServer(self._inject, completed), "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()[:2]
         self.base_url = f"http://{host}:{port}"
         try:
             yield
         finally:
-            await runner.cleanup()
+            server.close()
 
-    async def _inject(self, request: web.Request) -> web.Response:
-        body = await request.read()
+    def _inject(self, body: bytes) -> None:
         now = time.monotonic()
         self.received += 1
         self.received_at.setdefault(self._decode(body).event.payload.number, now)
-        return web.json_response({"status": "completed"})
 
 
 class Whole:
     """A running installation, and a client for it."""
 
-    def __init__(self, addresses: Addresses, http: ClientSession) -> None:
+    def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
-        self._http = http
+        self.client = LeanClient(addresses.api)
 
     async def post(self, path: str, body: Any, status: int) -> Any:
         """POST JSON, or bytes as NDJSON. Raises AssertionError for another status."""
-        told = (
-            {"data": body, "headers": {"content-type": "application/x-ndjson"}} if isinstance(body, bytes) else {"json": body}
-        )
-        async with self._http.post(self.addresses.api + path, **told) as answer:
-            assert answer.status == status, f"POST {path}: {answer.status} {await answer.text()}"
-            return await answer.json()
+        reply = await self._post(path, body)
+        assert reply.status_code == status, f"POST {path}: {reply.status_code} {reply.body!r}"
+        return msgspec.json.decode(reply.body or b"null")
 
     async def status_of(self, path: str, body: dict[str, object]) -> int:
         """POST JSON; the answer's status."""
-        async with self._http.post(self.addresses.api + path, json=body) as answer:
-            await answer.read()
-            return answer.status
+        return (await self._post(path, body)).status_code
+
+    async def _post(self, path: str, body: Any) -> Reply:
+        if isinstance(body, bytes):
+            return await self.client.post(path, body, "application/x-ndjson")
+        return await self.client.post(path, msgspec.json.encode(body), "application/json")
 
     @contextmanager
     def cores(self) -> Iterator[dict[str, float]]:
@@ -108,8 +105,9 @@ async def whole_installation(directory: Path) -> AsyncIterator[Whole]:
     command = Command("up", directory, "--port", "0", environment=NO_QUOTA)
     try:
         addresses = await command.ready()
-        async with ClientSession(connector=TCPConnector(limit=0)) as http:
-            yield Whole(addresses, http)
+        whole = Whole(addresses)
+        yield whole
+        whole.client.close()
     finally:
         command.stop()
 
