@@ -16,7 +16,7 @@ import psutil
 from tests.waiting import eventually
 from touchline.addresses import Addresses, read_addresses
 
-START_SECONDS = 90
+START_SECONDS = 180
 STOP_SECONDS = 60
 
 
