@@ -14,6 +14,9 @@ from streams.heartbeat import Heartbeat
 from streams.pulse import Pulse
 from streams.settings import Settings
 
+LOOK_SECONDS = 0.05
+"""How soon a stage that begins or ends its work is told of, ahead of the next heartbeat: `touchline up` waits for it."""
+
 
 async def run(settings: Settings) -> None:
     """Work until cancelled, or until SIGTERM or SIGINT. What Postgres or Kafka do ends a session, never the process.
@@ -55,9 +58,16 @@ class Connect:
         try:
             await pulse.start()
             self.working = True
-            await asyncio.get_running_loop().create_future()
+            while True:
+                told = self._at_work()
+                await asyncio.sleep(LOOK_SECONDS)
+                if self._at_work() != told:
+                    pulse.beat()
         finally:
             await let_go(pulse)
+
+    def _at_work(self) -> tuple[bool, bool]:
+        return self.rows_out.live, self.executions_in.working
 
     def describe(self, heartbeat: Heartbeat) -> None:
         """A stage is listed while it works. Of several instances one has `rows_out`; the others stand by for it."""

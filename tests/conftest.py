@@ -6,19 +6,16 @@ pair in a directory that is removed at the end. Never a skip, never a fake.
 
 import os
 import tempfile
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import docker  # type: ignore[import-untyped]  # docker ships no types
 import pytest
 from docker.errors import DockerException  # type: ignore[import-untyped]  # docker ships no types
 
-import migrations
-from connectors.kafka.topics import create_topics, delete_topics
 from streams.settings import Settings
 from tests.containers import kafka_container, postgres_container
+from tests.installations import Installations
 from touchline.stack.kafka import EmbeddedKafka
 from touchline.stack.postgres import EmbeddedPostgres
 
@@ -70,40 +67,16 @@ def database_url(container_engine: bool) -> Iterator[str]:
             yield postgres.url
 
 
+@pytest.fixture(scope="session")
+def installations(kafka_bootstrap_servers: str, database_url: str) -> Iterator[Installations]:
+    """Those of the run."""
+    with Installations(kafka_bootstrap_servers, database_url) as installations:
+        yield installations
+
+
 @pytest.fixture
-async def installation(kafka_bootstrap_servers: str, database_url: str) -> AsyncIterator[Settings]:
+def installation(installations: Installations) -> Iterator[Settings]:
     """Settings of an installation nobody else uses: its topics are made, its schema is migrated; both go at the end."""
-    name = uuid.uuid4().hex[:12]
-    settings = Settings(
-        kafka_bootstrap_servers=kafka_bootstrap_servers,
-        database_url=database_url,
-        topic_prefix=f"test-{name}.",
-        database_schema=f"test_{name}",
-        partitions=4,
-        authentication="none",
-    )
-    await create_topics(settings)
-    try:
-        await migrations.apply(settings.database_url, settings.database_schema)
-        yield settings
-    finally:
-        await _drop_schema(settings)
-        await delete_topics(settings)
-
-
-async def _drop_schema(settings: Settings) -> None:
-    """Drop the installation's schema, and the slot and publication its connector made."""
-    schema, owned = settings.database_schema, f"{settings.database_schema}_touchline"
-    connection = await asyncpg.connect(settings.database_url)
-    try:
-        # A connector that was killed a moment ago may still hold the slot.
-        await connection.execute(
-            "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = $1 AND active", owned
-        )
-        await connection.execute(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", owned
-        )
-        await connection.execute(f'DROP PUBLICATION IF EXISTS "{owned}"')
-        await connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
-    finally:
-        await connection.close()
+    settings = installations.take()
+    yield settings
+    installations.give_back(settings)

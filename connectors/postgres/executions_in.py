@@ -5,6 +5,7 @@ we died between the two or the group lost its offsets, changes nothing (projecti
 goes to `dead`, acknowledged before the offset is committed, and the others go on. All instances share the partitions.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -31,6 +32,8 @@ from streams.topics import DAY_MS, EXECUTIONS
 
 BATCH_RECORDS = 1000
 """Records a transaction writes at most: some ten milliseconds of work, and little to do again after a crash."""
+GATHER_SECONDS = 0.05
+"""Pause after a batch of less than half of that, while more come: each costs a transaction and a commit of offsets."""
 POLL_MS = 200
 """How long we wait for records before we look whether Postgres is still connected, and which partitions are ours."""
 FETCH_WAIT_MS = 50
@@ -62,6 +65,8 @@ class ExecutionsIn:
         async with connected(self._settings) as connection, self._clients() as (consumer, producer):
             known = await self._begin(connection, consumer)
             while True:
+                self.partitions = sorted(partition.partition for partition in consumer.assignment())
+                self.working = bool(self.partitions)
                 batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_RECORDS)
                 if connection.is_closed():
                     raise ConnectorError("the connection to Postgres ended; trying again")
@@ -70,8 +75,8 @@ class ExecutionsIn:
                         known = await self._begin(connection, consumer)  # the topic has more of them than it had
                     await self._take(connection, producer, batches)
                     await self._commit(consumer, batches)
-                self.partitions = sorted(partition.partition for partition in consumer.assignment())
-                self.working = bool(self.partitions)
+                    if sum(map(len, batches.values())) < BATCH_RECORDS // 2:
+                        await asyncio.sleep(GATHER_SECONDS)
 
     @asynccontextmanager
     async def _clients(self) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:

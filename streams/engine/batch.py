@@ -22,10 +22,10 @@ class Batch:
 
     Offsets without a record (compaction, transactions' markers and what was aborted) count too, at both ends, and a batch may
     have no record at all: each begins where the one before it ended. `epoch` counts the consumer's seeks. `read` caches what
-    stages decoded.
+    stages decoded, until the last of `readers` has judged it.
     """
 
-    __slots__ = ("epoch", "first_offset", "last_offset", "partition", "read", "records", "topic")
+    __slots__ = ("epoch", "first_offset", "last_offset", "partition", "read", "readers", "records", "topic")
 
     def __init__(self, tp: TP, records: Sequence[Record], epoch: int, first_offset: int, last_offset: int) -> None:
         self.topic: str = tp.topic
@@ -35,6 +35,13 @@ class Batch:
         self.last_offset = last_offset
         self.epoch = epoch
         self.read: Any = None
+        self.readers = 0
+
+    def judged(self, readers: int) -> None:
+        """One of so many stages has judged it. After the last nobody needs the records, and their memory is still warm."""
+        self.readers = (self.readers or readers) - 1
+        if not self.readers:
+            self.records, self.read = (), None
 
 
 class BatchSchema(Schema):  # type: ignore[misc]  # faust ships no complete types

@@ -1,13 +1,14 @@
 """Settling: a batch whose outputs are acked gets its states remembered, and is acked itself (steps 5 and 6).
 
-A partition has one such write under way at a time, and all batches that became ready meanwhile settle together in the next,
-as if they had been one: each changed key once. So the slower the broker, the fewer the writes, and nothing queues up behind
-them.
+A partition has one such write under way at a time, and all batches that became ready meanwhile, or within `PAUSE_SECONDS`,
+settle together in the next, as if they had been one: each changed key once. So the slower the broker, the fewer the writes,
+and nothing queues up behind them. Nobody waits for a state to be written: what a batch leads to is out before that.
 """
 
 import asyncio
 import os
 from collections import Counter, deque
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ log = structlog.get_logger()
 BYTES_IN_FLIGHT = 8 * 1024 * 1024
 """Bytes of one partition's records that are judged and not yet acked, with which no more are judged: eight of the largest
 fetches. The acks of a few overlap; more would only hold memory."""
+PAUSE_SECONDS = 0.05
+"""From one write of a partition's states to its next: at a hundred events a second, each in a batch of its own, half of all
+that the broker is asked would be such writes. A worker that is killed repeats the outputs of so much more."""
 FETCH_BYTES = 1024 * 1024
 """What Faust lets one fetch bring of a partition. A batch of `MANY_RECORDS` is taken for one, without looking at each."""
 MANY_RECORDS = 1_000
@@ -52,6 +56,7 @@ class Settling:
         self._begun: deque[Begun] = deque()
         self._size_bytes = 0
         self._room = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def room(self) -> None:
@@ -70,19 +75,28 @@ class Settling:
 
     async def drain(self) -> None:
         """Return when every batch entered is acked."""
+        self._hurried.set()
         while self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
+        self._hurried.clear()
 
     async def _settle_all(self) -> None:
         try:
             while self._begun:
                 await asyncio.gather(*self._begun[0].sent)
                 await self._settle([self._begun[0], *self._ready_behind()])
+                if self._size_bytes < BYTES_IN_FLIGHT // 4:
+                    await self._pause()
         except Exception:
             batch: Batch = self._begun[0].event.message.value
             log.exception("stage_stopped", stage=self._stage, topic=batch.topic, partition=batch.partition)
             os._exit(70)  # EX_SOFTWARE: never go on past a hole; whoever restarts us reads these records again
         self._task = None
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE_SECONDS):
+                await self._hurried.wait()
 
     def _ready_behind(self) -> list[Begun]:
         ready = []

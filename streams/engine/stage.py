@@ -48,3 +48,4 @@ class Stage:
             return  # its partition may have gone while it waited; whoever owns it now reads it again
         work = self._judge(batch)
         settling.enter(event, self._writer.send(work.outputs), work)
+        batch.judged(event.message.refcount)  # none has acked it before the first has judged it

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka.topics import delete_topics
 from streams.settings import Settings
 from tests.acceptance.installation import Client, Command
 from tests.acceptance.receiver import Receiver
-from tests.conftest import _drop_schema as drop_schema
 from tests.environment import installation_environment
+from tests.installations import remove
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +40,7 @@ def running(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield command
     finally:
         command.stop()
-        asyncio.run(_drop(settings))
-
-
-async def _drop(settings: Settings) -> None:
-    """Leave nothing on a broker and a database that may outlive the run."""
-    await drop_schema(settings)
-    await delete_topics(settings)
+        asyncio.run(remove(settings))
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.stores.memory import Store
 from faust.tables.table import Table
+from faust.transport.conductor import ConductorCompiler
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Transport
+from faust.types.tuples import Message
 from mode import Service
 from mode.threads import QueueServiceThread, ServiceThread
 
@@ -90,6 +92,13 @@ def test_parsed_records_have_what_stages_read() -> None:
         b"v",
         [("h", b"1")],
     )
+
+
+def test_a_message_counts_the_agents_that_have_not_acked_it() -> None:
+    """Faust counts all of them before the first gets it, so the first to judge a batch knows how many will."""
+    source = inspect.getsource(ConductorCompiler.build)
+    assert source.index("message.incref(channels_n)") < source.index("put_nowait_enhanced(")
+    assert "refcount" in Message.__slots__
 
 
 def test_the_transport_names_its_consumer_class() -> None:
