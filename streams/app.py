@@ -162,6 +162,7 @@ class Worker:
         if not crashed:
             await self._on_revoked(self.app, ())
         await self.app.stop()
+        await self._drain()  # what was judged since
         await self._dispatch.close()
         await self.rows.stop()
         await self.writer.stop()
@@ -176,9 +177,12 @@ class Worker:
     async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
         self._gate.settle(())
         await self._dispatch.abandon()
+        await self._drain()
+        self.pulse.beat()
+
+    async def _drain(self) -> None:
         for stage in self._judging:
             await stage.drain()
-        self.pulse.beat()
 
     async def _on_settled(self, _app: Any, **_: Any) -> None:
         await self._dispatch.take_up(self._partitions(DISPATCHES))

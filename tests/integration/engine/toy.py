@@ -131,6 +131,7 @@ class Toy:
         self.writer.release()
         await self.stage.drain()
         await self.app.stop()
+        await self.stage.drain()  # what was judged since
         await self.writer.stop()
 
     @property
