@@ -43,17 +43,22 @@ class Installations:
         self._thread.submit(lambda: asyncio.run(remove(settings)))
 
     def _make(self) -> Settings:
-        name = uuid.uuid4().hex[:12]
-        settings = Settings(
-            kafka_bootstrap_servers=self._kafka_bootstrap_servers,
-            database_url=self._database_url,
-            topic_prefix=f"test-{name}.",
-            database_schema=f"test_{name}",
-            partitions=4,
-            authentication="none",
-        )
+        settings = fresh_settings(self._kafka_bootstrap_servers, self._database_url)
         asyncio.run(_prepare(settings))
         return settings
+
+
+def fresh_settings(kafka_bootstrap_servers: str, database_url: str) -> Settings:
+    """Settings of an installation that does not exist yet."""
+    name = uuid.uuid4().hex[:12]
+    return Settings(
+        kafka_bootstrap_servers=kafka_bootstrap_servers,
+        database_url=database_url,
+        topic_prefix=f"test-{name}.",
+        database_schema=f"test_{name}",
+        partitions=4,
+        authentication="none",
+    )
 
 
 async def _prepare(settings: Settings) -> None:

@@ -5,7 +5,6 @@ we died between the two or the group lost its offsets, changes nothing (projecti
 goes to `dead`, acknowledged before the offset is committed, and the others go on. All instances share the partitions.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -32,12 +31,12 @@ from streams.topics import DAY_MS, EXECUTIONS
 
 BATCH_RECORDS = 1000
 """Records a transaction writes at most: some ten milliseconds of work, and little to do again after a crash."""
-GATHER_SECONDS = 0.05
-"""Pause after a batch of less than half of that, while more come: each costs a transaction and a commit of offsets."""
 POLL_MS = 200
 """How long we wait for records before we look whether Postgres is still connected, and which partitions are ours."""
 FETCH_WAIT_MS = 50
 """How long the broker may hold a fetch open: one that covers only idle partitions holds up busy ones of the same broker."""
+FETCH_MIN_BYTES = 256 * 1024
+"""What it waits for meanwhile, about half a transaction: each costs one, and a commit of offsets, however few its records."""
 
 Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
@@ -75,8 +74,6 @@ class ExecutionsIn:
                         known = await self._begin(connection, consumer)  # the topic has more of them than it had
                     await self._take(connection, producer, batches)
                     await self._commit(consumer, batches)
-                    if sum(map(len, batches.values())) < BATCH_RECORDS // 2:
-                        await asyncio.sleep(GATHER_SECONDS)
 
     @asynccontextmanager
     async def _clients(self) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
@@ -87,6 +84,7 @@ class ExecutionsIn:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=FETCH_MIN_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         producer = AIOKafkaProducer(

@@ -26,8 +26,8 @@ BYTES_IN_FLIGHT = 8 * 1024 * 1024
 """Bytes of one partition's records that are judged and not yet acked, with which no more are judged: eight of the largest
 fetches. The acks of a few overlap; more would only hold memory."""
 PAUSE_SECONDS = 0.05
-"""From one write of a partition's states to its next: at a hundred events a second, each in a batch of its own, half of all
-that the broker is asked would be such writes. A worker that is killed repeats the outputs of so much more."""
+"""From one write of a partition's states to its next, so that of a hundred events a second, each in a batch of its own, not
+every one has changelog writes of its own. A worker that is killed repeats the outputs of so much more."""
 FETCH_BYTES = 1024 * 1024
 """What Faust lets one fetch bring of a partition. A batch of `MANY_RECORDS` is taken for one, without looking at each."""
 MANY_RECORDS = 1_000

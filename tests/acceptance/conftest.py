@@ -11,21 +11,13 @@ from streams.settings import Settings
 from tests.acceptance.installation import Client, Command
 from tests.acceptance.receiver import Receiver
 from tests.environment import installation_environment
-from tests.installations import remove
+from tests.installations import fresh_settings, remove
 
 
 @pytest.fixture(scope="session")
 def settings(kafka_bootstrap_servers: str, database_url: str) -> Settings:
     """Settings of an installation of its own on the run's broker and database."""
-    name = uuid.uuid4().hex[:8]
-    return Settings(
-        kafka_bootstrap_servers=kafka_bootstrap_servers,
-        database_url=database_url,
-        topic_prefix=f"acceptance-{name}.",
-        database_schema=f"acceptance_{name}",
-        partitions=4,
-        authentication="none",
-    )
+    return fresh_settings(kafka_bootstrap_servers, database_url)
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,8 @@ EVENTS_EACH = 20
 """Events of each source that are delivered while the broker is dead: 6 s worth, and twice as many as wait for its partitions'
 new leaders."""
 PAUSE_SECONDS = 30
-"""How long an event may wait for its 202: 2.5 s were measured, 4.3 when the controllers' leader dies, 10.6 on a machine with
-three times as much to do as it can. That it goes on while the broker is dead is asked by what is heard meanwhile."""
+"""How long an event may wait for its 202: 2.5 s were measured, 4.3 when the controllers' leader dies, 10.6 with
+two other test runs beside it. That it goes on while the broker is dead is asked by what is heard meanwhile."""
 BACK_SECONDS = 60
 
 

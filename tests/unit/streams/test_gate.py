@@ -105,7 +105,7 @@ def run(columns: dict[str, Any], records: list[Record], chance: random.Random | 
 @pytest.mark.parametrize("columns", POLICIES, ids=str)
 def test_killed_anywhere_it_decides_the_same(columns: dict[str, Any]) -> None:
     """Outputs, partial outputs, partial state, lost offsets: the same executions, in the same order, the same state."""
-    for seed in range(15):
+    for seed in range(40):
         records = log_of(columns, random.Random(seed))
         straight, calm = run(columns, records, None)
         shaken, survivor = run(columns, records, random.Random(seed))
