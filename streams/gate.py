@@ -22,7 +22,7 @@ from streams.gating.decision import Arrival, Decision, admit, decide, hear_of
 from streams.gating.effects import Effects
 from streams.gating.rate import passed_after
 from streams.gating.state import Gate as State
-from streams.gating.verdict import Verdict, judge_row, refusal
+from streams.gating.verdict import Verdict, judge_row, may_fire, refusal
 from streams.gating.waiting import advance, end, end_overdue, put_gathered, put_queued, take_gathered
 from streams.language.policy import PLAIN, Policy, parse_policy
 from streams.ledger.page import Ledger
@@ -116,7 +116,7 @@ class Gate:
             self._effects.tell(case, Status.REFUSED, reason)
             return Verdict.REFUSED
         if case.policy.is_plain:
-            return self._fire(case)
+            return self._fire(case) if may_fire(case.trigger, case.firing.execution_id) else Verdict.DISABLED
         gate = case.sitting.books.gate(case.slot)
         if gate.offset >= case.record.offset:
             return Verdict.REPEATED  # it was decided, and perhaps something after it
@@ -125,6 +125,8 @@ class Gate:
     def _carry_out(self, case: Case, decision: Decision) -> Verdict:
         gate, verdict = decision.gate, decision.verdict
         match verdict:
+            case Verdict.FIRED | Verdict.QUEUED if not may_fire(case.trigger, case.firing.execution_id):
+                return Verdict.DISABLED
             case Verdict.FIRED:
                 if self._fire(case) is Verdict.DEAD:
                     return Verdict.DEAD  # as if it had not come: redriven, it is decided anew

@@ -20,7 +20,8 @@ SCHEDULE_TYPES = ("event",)
 
 
 class Trigger(msgspec.Struct, omit_defaults=False):
-    """One row, as JSON. Times are RFC 3339 texts. `generation` counts how often the row has been enabled."""
+    """One row, as JSON. Times are RFC 3339 texts. `generation` counts how often the row has been enabled. `spent_by` is the
+    execution that disabled a one-shot row, None when somebody else did."""
 
     id: str
     name: str
@@ -55,6 +56,7 @@ class Trigger(msgspec.Struct, omit_defaults=False):
     intent_template: str | None = None
     payload_transform: Any = None
     generation: int = 1
+    spent_by: str | None = None
     created_at: str | None = None
     updated_at: str | None = None
 

@@ -99,8 +99,8 @@ SELECT * FROM unnest($1::integer[], $2::text[], $3::text[], $4::bigint[])
 ON CONFLICT (topic_partition, workspace, status) DO UPDATE SET executions = held.executions + excluded.executions
 """
 _SPEND = """
-UPDATE jobs SET enabled = false
-FROM unnest($1::text[], $2::bigint[]) AS spent (id, generation)
+UPDATE jobs SET enabled = false, spent_by = spent.execution_id
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS spent (id, generation, execution_id)
 WHERE jobs.id = spent.id AND jobs.generation = spent.generation AND jobs.enabled
 """
 Place = tuple[int, str, str]
@@ -151,7 +151,7 @@ async def _apply(connection: asyncpg.Connection, told: Sequence[Told], horizon_m
         await connection.execute(_COUNT, *map(list, zip(*places, strict=True)), [counts[place] for place in places])
     spent = sorted(
         {
-            (change.execution.trigger_id, change.execution.one_shot_generation)
+            (change.execution.trigger_id, change.execution.one_shot_generation, change.execution.execution_id)
             for change in told
             if change.execution.status in BEGINNINGS and change.execution.one_shot_generation > 0
         }

@@ -34,17 +34,23 @@ def judge_row(trigger: Trigger | None, spent: Gate | None, seen: Seen | None, of
 
     None when the firing may go on. A one-shot row is disabled through Postgres, which takes a moment; until then its spent
     generation holds the line. What was noted at this `offset`, or behind it, means that this record is read again: it says
-    nothing yet.
+    nothing yet. So does a row that its own shot disabled, when nothing is noted: whoever decided that was killed, and it is
+    decided again (`may_fire` knows which firing it was).
     """
     if seen is not None and seen.offset < offset:
         return Verdict.REPEATED
     if trigger is None:
         return Verdict.GONE
-    if not trigger.enabled:
+    if not trigger.enabled and not (trigger.one_shot and trigger.spent_by):
         return Verdict.DISABLED
     if trigger.one_shot and spent is not None and spent.offset < offset and trigger.generation <= spent.spent_generation:
         return Verdict.SPENT
     return None
+
+
+def may_fire(trigger: Trigger, execution_id: str) -> bool:
+    """Whether this firing may be the one that fires: of those that find a one-shot row spent, only the one that spent it."""
+    return trigger.enabled or trigger.spent_by == execution_id
 
 
 def refusal(trigger: Trigger, lineage: Lineage, workspace: Workspace | None, max_depth: int) -> str | None:

@@ -264,28 +264,31 @@ async def dead_letters(settings: Settings, count: int) -> list[Any]:
 async def test_a_one_shot_firing_disables_the_row_it_spent_and_no_later_one(
     installation: Settings, database: asyncpg.Connection, producer: AIOKafkaProducer
 ) -> None:
-    """The row is disabled with its PENDING record; enabled again by its owner, a replay or a late record leaves it alone."""
+    """The row is disabled with its PENDING record, and says by which; enabled again by its owner, a replay or a late record
+    leaves it alone."""
     await database.execute(
         "INSERT INTO jobs (id, name, schedule_expression, agent_id, hub_id, one_shot) VALUES ('t', 'n', 'a:b', 'a', 'h', true)"
     )
 
-    async def enabled() -> bool:
-        return bool(await database.fetchval("SELECT enabled FROM jobs WHERE id = 't'"))
+    async def state() -> tuple[bool, str | None]:
+        found = await database.fetchrow("SELECT enabled, spent_by FROM jobs WHERE id = 't'")
+        assert found is not None
+        return found["enabled"], found["spent_by"]
 
     async with running(ExecutionsIn(installation)):
         await tell(producer, installation, told(Status.RUNNING, 1, one_shot_generation=1))
         await settled(database, producer, installation, "t")
-        assert await enabled()
+        assert await state() == (True, None)
         await tell(producer, installation, told(Status.PENDING, 1, one_shot_generation=1))
         await settled(database, producer, installation, "t")
-        assert not await enabled()
+        assert await state() == (False, "e")
         await database.execute("UPDATE jobs SET enabled = true")
         await tell(producer, installation, told(Status.PENDING, 1, one_shot_generation=1))
         await settled(database, producer, installation, "t")
-        assert await enabled()
+        assert await state() == (True, None)
         await tell(producer, installation, Execution("e2", "t", Status.PENDING, at_ms=2, one_shot_generation=2))
         await settled(database, producer, installation, "t")
-        assert not await enabled()
+        assert await state() == (False, "e2")
 
 
 async def test_a_one_shot_that_waits_for_a_slot_is_spent_already(

@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from streams.execution import Status
 from streams.workspace import Workspace
@@ -78,7 +79,8 @@ def log_of(columns: dict[str, Any], chance: random.Random) -> list[Record]:
 def run(columns: dict[str, Any], records: list[Record], chance: random.Random | None) -> tuple[Said, Process]:
     """Judge the log; with `chance`, killed again and again between any two steps of what makes a batch last."""
     lines: list[Line] = []
-    process, committed, at = Process(rows(**columns)), 0, 0
+    known, committed, at = rows(**columns), 0, 0
+    process = Process(known)
     statuses: list[tuple[str, Status]] = []
     dispatches: list[tuple[str, bool]] = []
     while at < len(records):
@@ -98,8 +100,17 @@ def run(columns: dict[str, Any], records: list[Record], chance: random.Random | 
         at += len(batch)
         if killed and chance is not None:
             at = committed = chance.randrange(committed, at - len(batch) + 1)  # offsets are committed now and then
-            process = Process(rows(**columns), lines)
+            process = Process(known, lines)
+        if chance is not None and chance.random() < 0.5:
+            disable_spent(known, statuses)
     return Said(statuses, dispatches), process
+
+
+def disable_spent(known: KnownRows, statuses: list[tuple[str, Status]]) -> None:
+    """As the projection does when it has read of the execution that spent a one-shot row."""
+    began = [one for one, status in statuses if status in (Status.PENDING, Status.QUEUED)]
+    if known.triggers["t"].one_shot and began:
+        known.triggers["t"] = replace(known.triggers["t"], enabled=False, spent_by=began[0])
 
 
 @pytest.mark.parametrize("columns", POLICIES, ids=str)
