@@ -176,17 +176,24 @@ class Torture:
         ]
         async with asyncio.TaskGroup() as group:
             feeding = [group.create_task(sender.run()) for sender in senders]
-            feeding += [group.create_task(switches.run(cycle)) for cycle in plan.cycles]
+            cycling = [group.create_task(switches.run(cycle)) for cycle in plan.cycles]
             await self._saboteur.run(plan.faults)
             await asyncio.sleep(max(0.0, plan.seconds - self._history.seconds))
             self._history.say("no more faults; waiting for what was accepted")
+            if await self._settle(plan, asks, switches, [*feeding, *cycling]):
+                return
+            for sender in senders:
+                sender.stop()
+            for task in cycling:
+                task.cancel()
             await self._settle(plan, asks, switches, feeding)
             for task in feeding:
                 task.cancel()
 
     async def _settle(
         self, plan: Plan, asks: dict[str, Ask], switches: Switches, feeding: Sequence["asyncio.Task[None]"]
-    ) -> None:
+    ) -> bool:
+        """Wait until the feed has ended and all of it has arrived; whether it has within SETTLE_SECONDS."""
         deadline = self._history.seconds + SETTLE_SECONDS
         while self._history.seconds < deadline:
             self._deliveries.refresh()
@@ -194,9 +201,10 @@ class Torture:
                 expected = Truth.of(plan.facts, asks, switches, self._accepted.at_ms).expected
                 if expected <= self._deliveries.effects.keys() and await self._is_at_rest():
                     self._history.say("everything has arrived")
-                    return
+                    return True
             await asyncio.sleep(LOOK_SECONDS)
         self._history.say(f"not everything has arrived after {SETTLE_SECONDS:.0f} s")
+        return False
 
     async def _is_at_rest(self) -> bool:
         """Whether every stage has read all, and every execution has ended and is told of."""

@@ -23,13 +23,18 @@ class Sender:
         self._door = door
         self._history = history
         self._lanes = split(facts)
+        self._stopped = False
 
     async def run(self) -> None:
         """Send all; facts that are late, because nothing was accepted for a while, go as fast as the door lets them."""
         await asyncio.gather(*[self._send_lane(lane) for lane in self._lanes])
 
+    def stop(self) -> None:
+        """Send no more. What is under way is seen through, so that of every fact it is known whether it was accepted."""
+        self._stopped = True
+
     async def _send_lane(self, lane: deque[Fact]) -> None:
-        while lane:
+        while lane and not self._stopped:
             batch = due(lane, self._history.seconds)
             if batch:
                 await self._door.send(batch)
