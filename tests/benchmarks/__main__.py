@@ -84,7 +84,7 @@ class Bench:
         async with opened(scratch, self.records, say) as track:
             await track.prepare(crossing_triggers())
             for _ in range(self.rounds):
-                found.laps += [await track.run_entry(bare), await track.run_detect()]
+                found.laps += [await track.run_entry(bare), await track.run_detect(), await track.run_detect(workers=2)]
                 found.laps += [await track.run_entry(entry) for entry in others]
         self.results.detect = found
 

@@ -2,7 +2,7 @@
 
 Every engine is timed the same way, by the end offsets of its output topic: from the first look that finds output to the
 one that finds all of it. So starting up, joining a group and compiling are not counted, and what came before the first
-look is left out of the records, too. CPU seconds are the engine's process alone, all its threads, over the same time.
+look is left out of the records, too. CPU seconds are the engine's processes alone, all their threads, over the same time.
 """
 
 import asyncio
@@ -26,11 +26,12 @@ LOG_TAIL_CHARACTERS = 2_000
 
 
 class Engine(NamedTuple):
-    """What to start: `environment` is added to one without touchline's own settings."""
+    """What to start, and how many processes of it: `environment` is added to one without touchline's own settings."""
 
     name: str
     command: Sequence[str | Path]
     environment: Mapping[str, str]
+    processes: int = 1
 
 
 class Lap(msgspec.Struct):
@@ -73,14 +74,16 @@ async def run_lap(engine: Engine, course: Course, broker: Broker, log_path: Path
     """Start the engine, measure it, stop it, check what it wrote. A lap that fails tells why, and the race goes on."""
     since = await broker.ends(course.output)
     environment = command_environment(engine.environment)
-    process = start_guarded(engine.command, environment=environment, log_path=log_path)
+    logs = [log_path.with_suffix(f".{number}.log") for number in range(engine.processes)]
+    processes = [start_guarded(engine.command, environment=environment, log_path=log) for log in logs]
     try:
-        lap = await _measure(engine.name, process, course, broker, sum(since.values()))
+        lap = await _measure(engine.name, processes, course, broker, sum(since.values()))
     except (AssertionError, psutil.NoSuchProcess) as error:
-        tail = log_path.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
-        return Lap(engine.name, failure=f"{error}\n{tail}".strip())
+        tails = [log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:] for log in logs]
+        return Lap(engine.name, failure="\n".join([str(error), *tails]).strip())
     finally:
-        await asyncio.to_thread(process.stop)
+        for process in processes:
+            await asyncio.to_thread(process.stop)
     try:
         await course.check(broker, since)
     except AssertionError as error:
@@ -96,15 +99,16 @@ class Look(NamedTuple):
     cpu_seconds: float
 
 
-async def _measure(name: str, process: Guarded, course: Course, broker: Broker, before: int) -> Lap:
+async def _measure(name: str, processes: Sequence[Guarded], course: Course, broker: Broker, before: int) -> Lap:
     first: Look | None = None
     began = time.monotonic()
-    watched = psutil.Process(process.pid)
+    watched = [psutil.Process(process.pid) for process in processes]
     while True:
-        assert process.poll() is None, f"it ended with exit code {process.poll()}"
+        for process in processes:
+            assert process.poll() is None, f"it ended with exit code {process.poll()}"
         outputs = sum((await broker.ends(course.output)).values()) - before
-        used = watched.cpu_times()
-        look = Look(outputs, time.monotonic(), used.user + used.system)
+        used = [one.cpu_times() for one in watched]
+        look = Look(outputs, time.monotonic(), sum(one.user + one.system for one in used))
         if outputs and first is None:
             first = look
         if outputs >= course.outputs:
@@ -119,5 +123,5 @@ async def _measure(name: str, process: Guarded, course: Course, broker: Broker, 
         records=course.records * (1 - first.outputs / course.outputs),
         seconds=look.seconds - first.seconds,
         cpu_seconds=look.cpu_seconds - first.cpu_seconds,
-        memory_mib=watched.memory_info().rss / 2**20,
+        memory_mib=sum(one.memory_info().rss for one in watched) / 2**20,
     )

@@ -62,9 +62,9 @@ class Track:
         runner = engine(entry, self._broker.bootstrap_servers, events, f"{name}-crossings", name, self.scratch)
         return await self._lap(name, runner, self._detect_course(f"{name}-crossings", records))
 
-    async def run_detect(self) -> Lap:
+    async def run_detect(self, workers: int = 1) -> Lap:
         """A lap of touchline's detect alone: the same job."""
-        return await self._touchline(self._detect_course(PREFIX + CROSSINGS.name, self.records), "detect")
+        return await self._touchline(self._detect_course(PREFIX + CROSSINGS.name, self.records), "detect", workers=workers)
 
     async def run_match(self, mixed: int) -> tuple[Lap, int]:
         """A lap of detect and match together, with the crossing triggers and `mixed` others; and how many firings are right."""
@@ -85,7 +85,7 @@ class Track:
         await self._broker.empty(events)
         settings = self._settings(name := f"lap-{next(self._numbers)}")
         await create_topics(settings)
-        _, command, environment = touchline_engine(settings, "detect", "match")
+        _, command, environment, _ = touchline_engine(settings, "detect", "match")
         log = self.scratch / f"{name}.log"
         process = start_guarded(command, environment=command_environment(environment), log_path=log)
         try:
@@ -100,12 +100,12 @@ class Track:
         finally:
             await asyncio.to_thread(process.stop)
 
-    async def _touchline(self, course: Course, *stages: str) -> Lap:
+    async def _touchline(self, course: Course, *stages: str, workers: int = 1) -> Lap:
         name = f"lap-{next(self._numbers)}"
         settings = self._settings(name)
         await self._broker.empty(PREFIX + CROSSINGS.name)  # what earlier laps wrote is no input of match
         await create_topics(settings)  # the changelogs of this lap's group
-        return await self._lap(name, touchline_engine(settings, *stages), course)
+        return await self._lap(name, touchline_engine(settings, *stages, workers=workers), course)
 
     async def _lap(self, name: str, runner: Engine, course: Course) -> Lap:
         lap = await run_lap(runner, course, self._broker, self.scratch / f"{name}.log")

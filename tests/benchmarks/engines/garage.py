@@ -17,6 +17,7 @@ from tests.benchmarks.race import Engine
 from tests.environment import installation_environment
 
 BARE_LOOP, TOUCHLINE, PLAIN_FAUST = "a bare aiokafka loop, record batches", "touchline", "Faust as its guide shows it"
+TWO_WORKERS = "touchline, two workers"
 QUIX, KAFKA_STREAMS = "Quix Streams", "Kafka Streams, at-least-once"
 QUIX_VERSION, KAFKA_STREAMS_VERSION = "3.28.1", "4.2.1"
 HERE = Path(__file__).parent
@@ -69,10 +70,11 @@ def engine(entry: Entry, bootstrap_servers: str, events: str, crossings: str, la
     return Engine(entry.name, entry.command, environment)
 
 
-def touchline_engine(settings: LapSettings, *stages: str) -> Engine:
-    """touchline's worker with these stages alone."""
+def touchline_engine(settings: LapSettings, *stages: str, workers: int = 1) -> Engine:
+    """touchline's worker with these stages alone, or several that share the partitions."""
     environment = installation_environment(settings) | {"TOUCHLINE_LAP": settings.lap}
-    return Engine(TOUCHLINE, [sys.executable, "-m", "tests.benchmarks.engines.touchline_stages", *stages], environment)
+    command: list[str | Path] = [sys.executable, "-m", "tests.benchmarks.engines.touchline_stages", *stages]
+    return Engine(TOUCHLINE if workers == 1 else TWO_WORKERS, command, environment, workers)
 
 
 def _make_quix(scratch: Path) -> list[str | Path]:
