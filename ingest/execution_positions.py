@@ -45,7 +45,7 @@ class ExecutionPositions:
         while self._waiting:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                async with self._database.transaction() as connection:
+                async with self._database.connection() as connection:
                     rows = await connection.fetch("SELECT topic_partition, next_offset FROM execution_positions")
             except Unavailable:
                 continue  # they wait no longer than they said

@@ -71,7 +71,7 @@ async def list_executions(
 ) -> list[dict[str, Any]]:
     """The rows of one page, newest first, and one more when there are more. Those of a deleted trigger stay."""
     statement, values = page_query(caller.workspace, page, trigger_id)
-    async with database.transaction() as connection:
+    async with database.connection() as connection:
         return [dict(row) for row in await connection.fetch(statement, *values)]
 
 
@@ -115,7 +115,7 @@ def _newest(table: str, where: Sequence[str], limit: str) -> str:
 
 async def find_execution(database: Database, caller: Caller, execution_id: str) -> dict[str, Any]:
     """One execution as a client is shown it. Raises 404."""
-    async with database.transaction() as connection:
+    async with database.connection() as connection:
         row = await _find(connection, caller, execution_id, FIELDS)
     if row is None:
         raise no_execution(execution_id)

@@ -49,7 +49,7 @@ async def _kafka(connections: Connections) -> str:
 
 async def _postgres(connections: Connections) -> str:
     try:
-        async with asyncio.timeout(ANSWER_SECONDS), connections.database.transaction() as connection:
+        async with asyncio.timeout(ANSWER_SECONDS), connections.database.connection() as connection:
             await connection.execute("SELECT FROM jobs, hubs, sources, executions, workspaces, api_keys LIMIT 0")
     except (Unavailable, TimeoutError) as error:
         return f"no answer {error}".strip()

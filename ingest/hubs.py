@@ -80,14 +80,14 @@ async def register(request: Request, connections: Connected, _: InstallationCall
 @router.get("")
 async def list_all(connections: Connected, _: AnyCaller, page: Annotated[Page, Query()]) -> Response:
     """`{"hubs": [...], "next_cursor": ...}`, oldest first."""
-    async with connections.database.transaction() as connection:
+    async with connections.database.connection() as connection:
         return answer(await page_of_table(connection, "hubs", _SHOWN, "hub_id", page))
 
 
 @router.get("/{hub_id}")
 async def get(hub_id: str, connections: Connected, _: AnyCaller) -> Response:
     """One hub, without its token."""
-    async with connections.database.transaction() as connection:
+    async with connections.database.connection() as connection:
         row = await connection.fetchrow(f"SELECT {_SHOWN} FROM hubs WHERE hub_id = $1", hub_id)  # noqa: S608
     if row is None:
         raise _no_hub(hub_id)

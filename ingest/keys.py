@@ -48,7 +48,7 @@ async def create(request: Request, connections: Connected, caller: AdminCaller) 
 @router.get("")
 async def list_all(connections: Connected, caller: AdminCaller, page: Annotated[Page, Query()]) -> Response:
     """`{"keys": [...], "next_cursor": ...}`, oldest first, without what would let anybody in."""
-    async with connections.database.transaction() as connection:
+    async with connections.database.connection() as connection:
         return answer(await page_of_table(connection, "api_keys", SHOWN, "key_id", page, caller.workspace))
 
 

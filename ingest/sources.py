@@ -55,14 +55,14 @@ async def declare(source: str, request: Request, connections: Connected, _: Inst
 @router.get("")
 async def list_all(connections: Connected, _: AnyCaller, page: Annotated[Page, Query()]) -> Response:
     """`{"sources": [...], "next_cursor": ...}`, oldest first: those that have been declared."""
-    async with connections.database.transaction() as connection:
+    async with connections.database.connection() as connection:
         return answer(await page_of_table(connection, "sources", "source, spread, created_at", "source", page))
 
 
 @router.get("/{source:path}")
 async def get(source: str, connections: Connected, _: AnyCaller) -> Response:
     """How one source was declared."""
-    async with connections.database.transaction() as connection:
+    async with connections.database.connection() as connection:
         row = await connection.fetchrow("SELECT source, spread, created_at FROM sources WHERE source = $1", source)
     if row is None:
         raise _no_source(source)

@@ -112,7 +112,7 @@ async def delete_trigger(database: Database, caller: Caller, trigger_id: str) ->
 
 async def find_trigger(database: Database, caller: Caller, trigger_id: str) -> dict[str, Any]:
     """One row. Raises 404."""
-    async with database.transaction() as connection:
+    async with database.connection() as connection:
         row = await connection.fetchrow(
             f"SELECT {SHOWN} FROM jobs WHERE {_THIS}",  # noqa: S608
             trigger_id,
@@ -132,7 +132,7 @@ async def list_triggers(database: Database, caller: Caller, page: TriggerPage) -
         values += place
         where.append(f"(created_at, id) > (${len(values) - 1}, ${len(values)})")
     values.append(page.limit + 1)
-    async with database.transaction() as connection:
+    async with database.connection() as connection:
         rows = await connection.fetch(
             f"SELECT {SHOWN} FROM jobs WHERE {' AND '.join(where)} "  # noqa: S608
             f"ORDER BY created_at, id LIMIT ${len(values)}",

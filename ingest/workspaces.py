@@ -38,7 +38,7 @@ async def change(workspace: str, request: Request, connections: Connected, calle
 @router.get("")
 async def list_all(connections: Connected, caller: AdminCaller, page: Annotated[Page, Query()]) -> Response:
     """`{"workspaces": [...], "next_cursor": ...}`, oldest first: those of which something was said."""
-    async with connections.database.transaction() as connection:
+    async with connections.database.connection() as connection:
         return answer(await page_of_table(connection, "workspaces", SHOWN, "workspace", page, caller.workspace))
 
 
@@ -46,7 +46,7 @@ async def list_all(connections: Connected, caller: AdminCaller, page: Annotated[
 async def get(workspace: str, connections: Connected, caller: AdminCaller) -> Response:
     """What was said of one workspace."""
     _check_sees(caller, workspace)
-    async with connections.database.transaction() as connection:
+    async with connections.database.connection() as connection:
         row = await connection.fetchrow(f"SELECT {SHOWN} FROM workspaces WHERE workspace = $1", workspace)  # noqa: S608
     if row is None:
         raise _no_workspace(workspace)
