@@ -30,10 +30,6 @@ class Calls:
 
     async def make(self, courier: Courier, delivery: Delivery) -> None:
         """One attempt. Afterwards it has ended, or is parked until it is due, or a cancel that came meanwhile has ended it."""
-        if not self._parking.holds(delivery):
-            courier.untold()
-            self._endings.end(delivery, "repeated")
-            return
         delivery.flying = True
         try:
             if delivery.heading.cancel:
@@ -90,8 +86,6 @@ class Calls:
         settings = self._settings
         if delivery.cancel is not None:
             self._endings.drop(delivery, delivery.cancel)
-        elif not self._parking.holds(delivery):
-            self._endings.end(delivery, "repeated")
         elif attempts >= (CANCEL_ATTEMPTS if delivery.heading.cancel else settings.hub_attempts):
             self._endings.fail(delivery, hub_id, f"gave up after {attempts} attempts: {error}")
         else:

@@ -68,15 +68,14 @@ class Courier:
         """A call ended before the hub was asked."""
         self.breaker.abandoned(asyncio.get_running_loop().time())
 
-    async def stop(self) -> None:
-        """End what is under way, and hang up. What is ready stays so."""
+    def stop(self) -> "asyncio.Future[list[BaseException | None]]":
+        """End what is under way, now, and hang up; the future is done when all has ended. What is ready stays so."""
         if self._alarm is not None:
             self._alarm.cancel()
-        tasks = list(self._tasks)
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         self.client.close()
+        return asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self) -> None:
         if not self.ready or len(self._tasks) >= self._concurrency:

@@ -17,8 +17,7 @@ log = structlog.get_logger()
 class Endings:
     """Ends dispatches: each in one outcome, counted as `dispatch.<outcome>`.
 
-    Outcomes of injects: `running`, `completed`, `failed`, `dropped`; of cancels: `cancelled`, `cancel_unheard`. `repeated`: of
-    those that somebody else has ended.
+    Outcomes of injects: `running`, `completed`, `failed`, `dropped`; of cancels: `cancelled`, `cancel_unheard`.
     """
 
     def __init__(self, counts: Counter[str], parking: Parking, reports: Reports) -> None:
@@ -75,9 +74,8 @@ class Endings:
         self._counts[f"dispatch.{outcome}"] += 1
 
     def _bury(self, delivery: Delivery, error: str) -> None:
-        if self._parking.holds(delivery):  # otherwise somebody else has ended it, and has buried it if it failed
-            self._reports.bury(delivery, self._parking.value(delivery), error)
-            self._counts["dispatch.dead"] += 1
+        self._reports.bury(delivery, self._parking.value(delivery), error)
+        self._counts["dispatch.dead"] += 1
 
 
 def _now_ms() -> int:

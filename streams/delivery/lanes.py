@@ -83,6 +83,7 @@ class Lanes:
         self._couriers.clear()
         self._retired.clear()
         self._endings.injects.clear()
+        # All before the loop comes round: a call that ended meanwhile would send its lane to a new courier, whom nobody stops.
         await asyncio.gather(*[courier.stop() for courier in couriers])
 
     def _join(self, key: bytes, delivery: Delivery) -> None:

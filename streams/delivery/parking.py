@@ -69,16 +69,9 @@ class Parking:
         delivery.parked, delivery.value = True, None
         self._change(delivery.partition, delivery.parked_key, state, (delivery,))
 
-    def holds(self, delivery: Delivery) -> bool:
-        """Whether it is ours to deliver still.
-
-        The tombstone of whoever had the partition before may come after the table was taken over: then it is over, and told of.
-        """
-        return delivery.value is not None or self.table.partition(delivery.partition).get(delivery.parked_key) is not None
-
     def forget(self, delivery: Delivery, *landing: Delivery) -> None:
         """Forget it, if it was parked; these land with that."""
-        if delivery.parked and self.holds(delivery):
+        if delivery.parked:
             del self.table.partition(delivery.partition)[delivery.parked_key]
             delivery.parked = False
             self._change(delivery.partition, delivery.parked_key, None, landing)
