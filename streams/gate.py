@@ -172,8 +172,8 @@ class Gate:
         events: Sequence[Event] = [firing.event for firing in firings]
         case = Case(sitting, record, trigger, _policy_of(trigger), firings[-1], told.slot, events)
         verdict = self._carry_out(case, admit(gate, case.policy, self._arrival(case)))
-        if verdict is Verdict.DEAD:
-            return gate
+        if verdict in (Verdict.DEAD, Verdict.DISABLED):
+            return gate  # what was gathered is taken out, and nothing was kept of it
         sitting.page.note(record, trigger.workspace, "released" if verdict is Verdict.FIRED else verdict)
         return sitting.books.gate(told.slot)
 

@@ -45,7 +45,8 @@ Place = tuple[bytes, int]
 """An event's key, and the partition that is its own."""
 
 PORTION_RECORDS = 256
-"""Records decoded at a time where judging follows at once: few enough that what is made of them is not out of cache by then."""
+"""Records decoded at a time where judging follows at once, so that not all of a batch lies decoded first. (32, 96 and 256 took
+the same time.)"""
 PLACES = 200_000
 """Places remembered by names that were checked; when there are more, they are worked out anew."""
 
