@@ -6,7 +6,8 @@ answers for it with one ack. Per record, nothing of Faust runs.
 
 The life of a batch, the same numbers stand in `consumer.py`, `stage.py`, `settling.py` and `writer.py`:
 
-1. fetch     The consumer drains what the broker sent; a partition's list becomes one `Batch`.
+1. fetch     The consumer drains what the broker sent; a partition's list becomes one `Batch`. Only what changed since the
+             last fetch is asked and answered (`fetch_session.py`).
 2. deliver   The batch is noted as delivered, then enters the agents' queues.
 3. judge     A pure rule turns the batch into outputs and state changes; the state in memory changes at once.
 4. send      Outputs go out as record batches, in the order of their inputs, and every ack is awaited.
@@ -33,6 +34,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a seek while a fetch is under way | seeks count epochs: what an older one fetched is dropped, its acks are ignored |
 | a batch lost on its way to a standby | it does not follow on what is held: the changelog is read again from there |
 | a store on disk, killed or long away | it holds a prefix of the changelog and says which; recovery reads the rest |
+| a broker that lost a fetch session, or a fetch that failed | the next fetch names every partition and where to read on |
 | a rebalance | work begun is finished (`Stage.drain`) before the partitions go; the next owner reads the rest |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
 | an output that cannot be sent | the process stops; it never goes on past a hole |

@@ -14,6 +14,7 @@ from mode import Service
 from mode.utils.futures import maybe_async, notify
 
 from streams.engine.batch import Batch, Record
+from streams.engine.fetch_session import SessionClient
 from streams.engine.parsing import records_from, take_whole
 
 FETCH_WAIT_MS = 25
@@ -92,9 +93,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         return consumer
 
     async def on_start(self) -> None:
-        """Start, and let no partition hold up another."""
+        """Start, let no partition hold up another, and fetch incrementally."""
         await super().on_start()
-        self._ensure_consumer()._fetcher._prefetch_backoff = PREFETCH_BACKOFF_SECONDS
+        fetcher = self._ensure_consumer()._fetcher
+        fetcher._prefetch_backoff = PREFETCH_BACKOFF_SECONDS
+        fetcher._client = SessionClient(fetcher._client, fetcher._subscriptions)
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None

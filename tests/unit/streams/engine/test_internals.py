@@ -8,6 +8,7 @@ import faust
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.protocol.fetch import FetchRequest_v11, FetchResponse_v11
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.stores.memory import Store
@@ -64,6 +65,15 @@ def test_a_buffered_partition_holds_up_its_broker_for_the_back_off_set() -> None
     """aiokafka fetches nothing from a broker while records of one of its partitions lie unread, for so long at most."""
     assert inspect.signature(Fetcher).parameters["prefetch_backoff"].default == 0.1
     assert "backoff=self._prefetch_backoff" in inspect.getsource(Fetcher)
+
+
+def test_fetches_go_through_the_fetchers_client_and_partitions_left_out_of_an_answer_are_left_as_they_are() -> None:
+    """Sessions stand between the fetcher and its client, and answer only for what has news."""
+    source = inspect.getsource(Fetcher._proc_fetch_request)
+    assert "await self._client.send(node_id, request)" in source
+    assert "for topic, partitions in response.topics:" in source
+    assert {"session_id", "session_epoch", "forgotten_topics_data"} <= set(FetchRequest_v11.SCHEMA.names)
+    assert {"error_code", "session_id"} <= set(FetchResponse_v11.SCHEMA.names)
 
 
 async def test_fetch_wait_and_isolation_can_be_set_before_the_start() -> None:
