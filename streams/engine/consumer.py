@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
@@ -16,6 +17,8 @@ from mode.utils.futures import maybe_async, notify
 from streams.engine.batch import Batch, Record
 from streams.engine.fetch_session import SessionClient
 from streams.engine.parsing import records_from, take_whole
+
+log = structlog.get_logger()
 
 FETCH_WAIT_MS = 25
 """How long the broker may hold a fetch for which it has nothing. A consumer has one fetch at a time under way per
@@ -176,6 +179,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
                 if offset is not None:
                     consumer.seek(tp, offset)
             if fresh:
+                log.info("read_from_the_beginning", partitions=len(fresh), reason="nothing of them was ever committed")
                 await consumer.seek_to_beginning(*fresh)
             return committed
         finally:
