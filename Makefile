@@ -16,9 +16,9 @@ check: .venv/installed      ## lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Two processes side by side, each with a broker and a database of its own: most tests wait for something.
+# Two processes side by side, each with a broker and a database of its own, take whole files: most tests wait for something.
 test: check                 ## check, then every test against a real Kafka and a real Postgres
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/installed      ## measure, and write dated results to tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks

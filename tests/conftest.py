@@ -20,13 +20,6 @@ from touchline.stack.kafka import EmbeddedKafka
 from touchline.stack.postgres import EmbeddedPostgres
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several processes each takes whole files; one of them takes all of tests/acceptance, which starts many itself."""
-    for item in items:
-        is_acceptance = "acceptance" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("acceptance" if is_acceptance else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def container_engine() -> bool:
     """Whether a container engine answers here."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
@@ -36,16 +36,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCluste
 
 
 @pytest.fixture
-async def settings(cluster: EmbeddedCluster) -> Settings:
-    """An installation on the cluster, its topics made."""
-    settings = Settings(
+def settings(cluster: EmbeddedCluster) -> Settings:
+    """An installation on the cluster, none of its topics made."""
+    return Settings(
         kafka_bootstrap_servers=cluster.bootstrap_servers,
         topic_prefix=f"test-{uuid.uuid4().hex[:12]}.",
         partitions=3,
         replication_factor=3,
     )
-    await create_topics(settings)
-    return settings
 
 
 @pytest.fixture
@@ -57,10 +55,20 @@ async def admin(cluster: EmbeddedCluster) -> AsyncIterator[AIOKafkaAdminClient]:
     await admin.close()
 
 
+@pytest.fixture
+async def topic(settings: Settings, admin: AIOKafkaAdminClient) -> str:
+    """A topic with three copies of each of its three partitions."""
+    name = EVENTS.full_name(settings)
+    await admin.create_topics([NewTopic(name, 3, 3)])
+    await eventually(lambda: is_in_sync(admin, name), 30, "the topic is there")
+    return name
+
+
 async def test_every_topic_has_three_copies_and_takes_nothing_that_fewer_than_two_have(
     settings: Settings, admin: AIOKafkaAdminClient
 ) -> None:
     """Ours, the changelogs, and the one in which Kafka keeps committed offsets."""
+    await create_topics(settings)
     await eventually(lambda: has_coordinator(admin, settings.group), 30, "whoever asks first makes Kafka's own topic")
     names = [topic.full_name(settings) for topic in (*TOPICS, *changelogs(settings))]
     described = {topic["topic"]: topic for topic in await admin.describe_topics([*names, OFFSETS])}
@@ -70,10 +78,9 @@ async def test_every_topic_has_three_copies_and_takes_nothing_that_fewer_than_tw
 
 
 async def test_any_one_broker_may_be_killed_without_a_pause_in_what_can_be_read_and_written(
-    cluster: EmbeddedCluster, settings: Settings, admin: AIOKafkaAdminClient
+    cluster: EmbeddedCluster, settings: Settings, admin: AIOKafkaAdminClient, topic: str
 ) -> None:
     """Each in turn: what was acknowledged before its death is read, and more is written, while it is dead."""
-    topic = EVENTS.full_name(settings)
     written: list[bytes] = []
     async with AIOKafkaProducer(**settings.kafka_client(), acks="all", enable_idempotence=True) as producer:
         for broker in cluster.brokers:
@@ -99,16 +106,16 @@ def test_a_directory_keeps_its_number_of_brokers(cluster: EmbeddedCluster, tmp_p
         EmbeddedCluster(tmp_path / "alone", 3)
 
 
-async def test_a_cluster_keeps_its_records_and_its_ports_over_a_restart(cluster: EmbeddedCluster, settings: Settings) -> None:
+async def test_a_cluster_keeps_its_records_and_its_ports_over_a_restart(
+    cluster: EmbeddedCluster, settings: Settings, topic: str
+) -> None:
     """All brokers stopped in good order and started again, as another process would: the same addresses, the same records."""
-    topic = EVENTS.full_name(settings)
     async with AIOKafkaProducer(**settings.kafka_client(), acks="all") as producer:
         await write(producer, topic, 0, "kept")
     await asyncio.to_thread(cluster.stop)
     with EmbeddedCluster(cluster.data_directory, 3) as again:
         assert again.bootstrap_servers == cluster.bootstrap_servers
         assert await read(settings, topic, 1) == [b"kept"]
-    await asyncio.to_thread(cluster.start)
 
 
 async def write(producer: AIOKafkaProducer, topic: str, partition: int, text: str) -> bytes:
@@ -146,7 +153,6 @@ async def min_in_sync(admin: AIOKafkaAdminClient, topic: str) -> str:
 
 
 async def is_in_sync(admin: AIOKafkaAdminClient, topic: str) -> bool:
-    """Whether all three brokers have every partition of it."""
+    """Whether all three brokers have each of its three partitions."""
     [described] = await admin.describe_topics([topic])
-    partitions: list[dict[str, Any]] = described["partitions"]
-    return all(len(partition["isr"]) == 3 for partition in partitions)
+    return [len(partition["isr"]) for partition in described["partitions"]] == [3, 3, 3]
