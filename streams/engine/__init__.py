@@ -4,7 +4,7 @@ What Faust keeps doing: group membership, rebalance, co-partitioned tables with 
 What this room changes: every partition's fetched list of records arrives as ONE message, and the stage that took it
 answers for it with one ack. Per record, nothing of Faust runs.
 
-The life of a batch, the same numbers stand in `consumer.py`, `stage.py`, `settling.py` and `writer.py`:
+The life of a batch; the same numbers stand in `consumer_thread.py`, `consumer.py`, `stage.py`, `settling.py`, `writer.py`:
 
 1. fetch     The consumer drains what the broker sent; a partition's list becomes one `Batch`. Only what changed since the
              last fetch is asked and answered (`fetch_session.py`).
