@@ -13,7 +13,7 @@ from typing import TypeAlias
 import asyncpg
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import ConsumerRecord
 
@@ -22,6 +22,7 @@ from connectors.postgres.execution_positions import begin_positions, read_positi
 from connectors.postgres.execution_row import Told
 from connectors.postgres.projection import UNACCEPTABLE, project
 from connectors.postgres.row_topics import cluster_id
+from streams.committed import GroupConsumer
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.errors import ConnectorError
 from streams.execution import decode_execution
@@ -76,8 +77,8 @@ class ExecutionsIn:
                     await self._commit(consumer, batches)
 
     @asynccontextmanager
-    async def _clients(self) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-        consumer = AIOKafkaConsumer(
+    async def _clients(self) -> AsyncIterator[tuple[GroupConsumer, AIOKafkaProducer]]:
+        consumer = GroupConsumer(
             EXECUTIONS.full_name(self._settings),
             **self._settings.kafka_client(),
             group_id=f"{self._settings.group}-executions",
@@ -99,7 +100,7 @@ class ExecutionsIn:
             await let_go(consumer)
             await let_go(producer)
 
-    async def _begin(self, connection: asyncpg.Connection, consumer: AIOKafkaConsumer) -> set[int]:
+    async def _begin(self, connection: asyncpg.Connection, consumer: GroupConsumer) -> set[int]:
         """Hold the positions that Postgres has against the topic as it is; the partitions that have one."""
         topic, positions = EXECUTIONS.full_name(self._settings), await read_positions(connection)
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
@@ -140,7 +141,7 @@ class ExecutionsIn:
         await producer.send_and_wait(dead_letter_topic(self._settings), record.value, key=record.key, headers=headers)
         self.counts["dead"] += 1
 
-    async def _commit(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[Record]]) -> None:
+    async def _commit(self, consumer: GroupConsumer, batches: Mapping[TopicPartition, list[Record]]) -> None:
         try:
             await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in batches.items()})
         except (CommitFailedError, IllegalStateError) as error:

@@ -35,6 +35,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a batch lost on its way to a standby | it does not follow on what is held: the changelog is read again from there |
 | a store on disk, killed or long away | it holds a prefix of the changelog and says which; recovery reads the rest |
 | a broker that lost a fetch session, or a fetch that failed | the next fetch names every partition and where to read on |
+| a coordinator that has not loaded the committed offsets yet | it is asked until it has (`streams/committed.py`) |
 | a rebalance | work begun is finished (`Stage.drain`) before the partitions go; the next owner reads the rest |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
 | an output that cannot be sent | the process stops; it never goes on past a hole |

@@ -13,6 +13,7 @@ from faust.types import TP
 from mode import Service
 from mode.utils.futures import maybe_async
 
+from streams.committed import heed_group_errors
 from streams.engine.batch import Record
 from streams.engine.fetch_session import SessionClient
 from streams.engine.parsing import records_from, take_whole
@@ -77,9 +78,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         return consumer
 
     async def on_start(self) -> None:
-        """Start, let no partition hold up another, and fetch incrementally."""
+        """Start, let no partition hold up another, fetch incrementally, and wait for offsets that are being loaded."""
         await super().on_start()
-        fetcher = self._ensure_consumer()._fetcher
+        consumer = self._ensure_consumer()
+        heed_group_errors(consumer._coordinator)
+        fetcher = consumer._fetcher
         fetcher._prefetch_backoff = PREFETCH_BACKOFF_SECONDS
         fetcher._client = SessionClient(fetcher._client, fetcher._subscriptions)
 

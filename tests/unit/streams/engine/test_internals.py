@@ -7,6 +7,7 @@ import aiokafka
 import faust
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.fetch import FetchRequest_v11, FetchResponse_v11
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -74,6 +75,13 @@ def test_fetches_go_through_the_fetchers_client_and_partitions_left_out_of_an_an
     assert "for topic, partitions in response.topics:" in source
     assert {"session_id", "session_epoch", "forgotten_topics_data"} <= set(FetchRequest_v11.SCHEMA.names)
     assert {"error_code", "session_id"} <= set(FetchResponse_v11.SCHEMA.names)
+
+
+def test_an_error_of_the_whole_group_is_not_looked_at_where_committed_offsets_are_read() -> None:
+    """When aiokafka looks there itself, streams/committed.py can go; until then it raises what aiokafka would then retry."""
+    assert "response.error_code" not in inspect.getsource(GroupCoordinator._do_fetch_commit_offsets)
+    assert "await self._send_req(request)" in inspect.getsource(GroupCoordinator._do_fetch_commit_offsets)
+    assert "if not err.retriable" in inspect.getsource(GroupCoordinator.fetch_committed_offsets)
 
 
 async def test_fetch_wait_and_isolation_can_be_set_before_the_start() -> None:
