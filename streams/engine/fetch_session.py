@@ -43,7 +43,7 @@ class FetchSession:
     def request(self, whole: FetchRequest) -> IncrementalRequest:
         """The fetch that leads to the same records as this one, and names only what the broker does not know."""
         wanted = {(topic, partition[0]): partition for topic, partitions in whole.topics for partition in partitions}
-        known = self._known if self.epoch != FULL else {}
+        known, self._known = self._known, wanted
         changed: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         for place, partition in wanted.items():
             if known.get(place) != partition:
@@ -51,7 +51,6 @@ class FetchSession:
         forgotten: dict[str, list[int]] = defaultdict(list)
         for topic, number in known.keys() - wanted.keys():
             forgotten[topic].append(number)
-        self._known = wanted
         return IncrementalRequest(whole, self, [*changed.items()], [*forgotten.items()])
 
     def answered(self, response: Any) -> None:
@@ -63,7 +62,7 @@ class FetchSession:
 
     def lost(self) -> None:
         """Nobody can tell what the broker knows: the next fetch names everything, and ends what is left of the session."""
-        self.epoch = FULL
+        self.epoch, self._known = FULL, {}
 
 
 class SessionClient:

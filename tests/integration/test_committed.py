@@ -1,9 +1,10 @@
-"""What a group committed is there for whoever asks right after a broker's restart, on a broker of the test's own."""
+"""What a group committed is there for whoever asks right after a broker's restart."""
 
 # aiokafka's functions have no types:
 # mypy: allow-untyped-calls
 
 import asyncio
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,14 +26,14 @@ METADATA = "m" * 4000
 
 @pytest.fixture
 def kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
-    """A broker."""
+    """A broker of the test's own, to be restarted."""
     with EmbeddedKafka(tmp_path / "kafka") as kafka:
         yield kafka
 
 
-def consumer_of(kafka: EmbeddedKafka) -> GroupConsumer:
+def member(bootstrap_servers: str, group: str) -> GroupConsumer:
     """A member of the group, that commits what it is told to."""
-    return GroupConsumer(bootstrap_servers=kafka.bootstrap_servers, group_id="group", enable_auto_commit=False)
+    return GroupConsumer(bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False)
 
 
 async def test_a_restarted_broker_never_says_that_nothing_was_committed(kafka: EmbeddedKafka) -> None:
@@ -42,21 +43,21 @@ async def test_a_restarted_broker_never_says_that_nothing_was_committed(kafka: E
     await admin.start()
     await admin.create_topics([NewTopic("events", PARTITIONS, 1)])
     await admin.close()
-    async with consumer_of(kafka) as consumer:
+    async with member(kafka.bootstrap_servers, "group") as consumer:
         consumer.assign(partitions)
         for number in range(1, COMMITS + 1):
             await consumer.commit({partition: OffsetAndMetadata(number, METADATA) for partition in partitions})
     await asyncio.to_thread(kafka.start)
-    async with consumer_of(kafka) as consumer:
+    async with member(kafka.bootstrap_servers, "group") as consumer:
         consumer.assign(partitions)
         for _ in range(20):
             answers = await asyncio.gather(*[consumer.committed(partition) for partition in partitions])
             assert answers == [COMMITS] * PARTITIONS
 
 
-async def test_what_does_not_pass_is_raised(kafka: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_does_not_pass_is_raised(kafka_bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may not read a group is told so, and does not begin at the beginning."""
-    async with consumer_of(kafka) as consumer:
+    async with member(kafka_bootstrap_servers, f"group-{uuid.uuid4().hex}") as consumer:
         consumer.assign([partition := TopicPartition("events", 0)])
         assert await consumer.committed(partition) is None
 

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.protocol.fetch import FetchRequest
 
-from streams.engine.fetch_session import FetchSession, SessionClient
+from streams.engine.fetch_session import FetchSession, IncrementalRequest, SessionClient
 from streams.settings import Settings
 from streams.topics import EVENTS
 from tests.integration.engine.conftest import PARTITIONS
@@ -20,7 +21,7 @@ class Recorded(FetchSession):
         super().__init__()
         self.named: list[int] = []
 
-    def request(self, whole):  # type: ignore[no-untyped-def]  # aiokafka's
+    def request(self, whole: FetchRequest) -> IncrementalRequest:
         request = super().request(whole)
         self.named.append(sum(len(partitions) for _, partitions in request.topics))
         return request
