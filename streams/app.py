@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 from collections import Counter
 from contextlib import suppress
@@ -18,7 +19,7 @@ from streams.detect import Detect
 from streams.dispatch import Dispatch
 from streams.engine.batch import BatchSchema
 from streams.engine.consumer import BatchTransport
-from streams.engine.stage import Stage
+from streams.engine.stage import Judge, Stage
 from streams.engine.store import choose_store
 from streams.engine.table import StateTable
 from streams.engine.writer import Writer
@@ -32,6 +33,7 @@ from streams.lease import Lease
 from streams.ledger.account import Account
 from streams.ledger.page import Ledger
 from streams.match import Match
+from streams.panel import Panel
 from streams.pulse import Pulse
 from streams.reading import Reader
 from streams.registry import Registry
@@ -54,7 +56,7 @@ GARBAGE_THRESHOLDS = (1_000_000, 20, 100)
 cycle; all that may be in flight is below the first threshold, so that the collector looks at what stays, not at what
 passes. With Python's (700, 10, 10) it took half of detect's time, with (50_000, 50, 100) a sixth (tests/benchmarks)."""
 
-STAGES: dict[str, tuple[Topic, ...]] = {
+STAGES: dict[str, tuple[Topic, ...]] = {  # what each reads
     "detect": (EVENTS,),
     "match": (EVENTS, CROSSINGS),
     "gate": (FIRINGS,),
@@ -68,6 +70,11 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete type
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
+
+    async def _on_agent_error(self, agent: Any, error: BaseException) -> None:
+        """Faust would start the agent again, past the batch it failed at: whoever restarts us reads that batch again."""
+        log.error("stage_stopped", topic=agent.name, exc_info=error)
+        os._exit(70)  # EX_SOFTWARE
 
     def _create_directories(self) -> None:
         """None: states lie where their stores put them, and Faust's directories would stay empty wherever it was started."""
@@ -119,26 +126,26 @@ class Worker:
         seen = StateTable(app, "seen", settings.partitions, Seen, store, by_age=True)
         gates = StateTable(app, "gates", settings.partitions, GateState, store)
         tables = Tables(waiting, seen, gates)
-        detect = Detect(settings, reader, self.registry.watches, edges)
-        match = Match(settings, reader, self.rows, self.registry.index, accounts)
+        detect = Detect(settings, self.registry.watches, edges)
+        match = Match(settings, self.rows, self.registry.index, accounts)
+        self.panels = [Panel(reader, [detect, match]), Panel(reader, [match])]
         self._gate = gate = Gate(settings, self.rows, tables, Ledger("gate", accounts))
         self._clock = Clock(gate.due, self.writer)
         release = Release(settings)
-        self._judging = [
-            Stage(name, self.writer, judge, self.counts, self.lease.ensure)
-            for name, judge in (
-                ("detect", detect.judge),
-                ("match", match.judge),
-                ("gate", gate.judge),
-                ("release", release.judge),
-            )
+        judges: list[tuple[Topic, Judge]] = [
+            (EVENTS, self.panels[0].judge),
+            (CROSSINGS, self.panels[1].judge),
+            (FIRINGS, gate.judge),
+            (EXECUTIONS, release.judge),
         ]
+        ready = self.lease.ensure
+        self._judging = [Stage(topic, self.writer, judge, self.counts, ready) for topic, judge in judges]
         parked = StateTable(app, "parked", settings.partitions, Parked, store)
-        self._dispatch = Dispatch(settings, self.rows, self.writer, self.counts, self.lease.ensure, parked)
+        self._dispatch = Dispatch(settings, self.rows, self.writer, self.counts, ready, parked)
         stages: list[Stage | Dispatch] = [*self._judging, self._dispatch]
         for stage in stages:
-            topics = [topic.full_name(settings) for topic in STAGES[stage.name]]
-            app.agent(app.topic(*topics, schema=BatchSchema()), name=stage.name)(stage.run)
+            source = app.topic(stage.topic.full_name(settings), schema=BatchSchema())
+            app.agent(source, name=stage.topic.name)(stage.run)
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)
         app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         app.on_rebalance_complete.connect(self._on_settled, weak=False)

@@ -8,7 +8,7 @@ from streams.crossings.edge import Arrival, Edge, Hold, confirm, judge_change, j
 from streams.crossings.edges import Edges
 from streams.crossings.event_time import event_time_ms
 from streams.crossings.pending import Pending
-from streams.crossings.recent import Recent, is_repeated
+from streams.crossings.recent import Identity, Recent, is_repeated
 from streams.crossings.sweep import Sweep
 from streams.crossings.watched import Watched
 from streams.engine.batch import Batch, Record
@@ -16,7 +16,7 @@ from streams.engine.table import StateTable
 from streams.engine.work import Work
 from streams.event import Event, encode_event
 from streams.language.watch import ANY_CHANGE
-from streams.reading import Readable, Reader, identify, read_origin
+from streams.reading import Readable, Reading, identify, read_origin
 from streams.settings import Settings
 from streams.topics import CROSSINGS
 
@@ -34,19 +34,21 @@ and the edge as it was."""
 
 
 class Sitting(NamedTuple):
-    """One batch while it is judged: the work it makes, its partition's edges, and what is kept for the partition."""
+    """One batch while it is judged: the work it makes, its partition's edges, what is kept for it, and the ids it brought."""
 
     batch: Batch
     work: Work
     edges: Edges
     care: Care
+    ids: dict[Identity, int]
 
 
 class Detect:
-    """Judges batches of events against the watches. What it cannot read, match reports."""
+    """Judges events against the watches. What nobody can read, match reports."""
 
-    def __init__(self, settings: Settings, reader: Reader, watches: Watches, edges: StateTable[Edge]) -> None:
-        self._reader = reader
+    name = "detect"
+
+    def __init__(self, settings: Settings, watches: Watches, edges: StateTable[Edge]) -> None:
         self._watches = watches
         self._edges = edges
         self._recent = Recent()
@@ -54,20 +56,32 @@ class Detect:
         self._epoch = -1
         self._cares: dict[int, Care] = {}
 
-    def judge(self, batch: Batch) -> Work:
+    def open(self, batch: Batch, work: Work) -> Sitting:
         """Crossings go to the partition their event lay in, under its key."""
-        work = Work()
-        sitting = self._sit(batch, work)
-        for readables in self._reader.portions(batch):
-            self._judge_portion(sitting, self._passing_time(sitting, readables) if self._watches.holding else readables)
-        sitting.care.pending.remember(sitting.edges)
-        work.counts["detect.read"] += len(batch.records)
-        return work
+        edges = Edges(self._edges, work, batch)
+        if batch.epoch != self._epoch:  # partitions may have been elsewhere meanwhile
+            self._epoch, self._cares = batch.epoch, {}
+        care = self._cares.get(batch.partition)
+        if care is None:
+            care = self._cares[batch.partition] = Care(Pending(edges), Sweep(self._watches))
+        forgotten = care.sweep.advance(edges, care.pending)
+        if forgotten:
+            work.counts["detect.forgotten"] += forgotten
+        return Sitting(batch, work, edges, care, self._recent.offsets(batch.partition))
 
-    def _judge_portion(self, sitting: Sitting, readables: Iterable[Readable]) -> None:
+    def judge(self, sitting: Sitting, reading: Reading) -> None:
+        """See Member (panel.py)."""
+        self._judge_all(sitting, self._passing_time(sitting, reading.events) if self._watches.holding else reading.events)
+
+    def close(self, sitting: Sitting) -> None:
+        """See Member."""
+        sitting.care.pending.remember(sitting.edges)
+        sitting.work.counts["detect.read"] += sitting.batch.records
+
+    def _judge_all(self, sitting: Sitting, readables: Iterable[Readable]) -> None:
         get_edge = sitting.edges.get
         looks_of = self._watches.looks.get
-        ids = self._recent.offsets(sitting.batch.partition)
+        ids = sitting.ids
         for readable in readables:
             record, event, key = readable
             if record.headers and self._is_forwarded_again(sitting, record):
@@ -93,18 +107,6 @@ class Detect:
                     across = watched.compare(value, watched.threshold)
                     if before is None or before.across is not across:  # seldom: mostly nothing changes
                         self._look_closer(sitting, readable, (watched, value, place, before), across)
-
-    def _sit(self, batch: Batch, work: Work) -> Sitting:
-        edges = Edges(self._edges, work, batch)
-        if batch.epoch != self._epoch:  # partitions may have been elsewhere meanwhile
-            self._epoch, self._cares = batch.epoch, {}
-        care = self._cares.get(batch.partition)
-        if care is None:
-            care = self._cares[batch.partition] = Care(Pending(edges), Sweep(self._watches))
-        forgotten = care.sweep.advance(edges, care.pending)
-        if forgotten:
-            work.counts["detect.forgotten"] += forgotten
-        return Sitting(batch, work, edges, care)
 
     def _look_closer(self, sitting: Sitting, readable: Readable, sight: Sight, across: bool | None) -> None:
         record, event, key = readable

@@ -23,6 +23,7 @@ from streams.engine.table import StateTable
 from streams.engine.writer import Writer
 from streams.rows import Rows
 from streams.settings import Settings
+from streams.topics import DISPATCHES
 
 log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ LOOK_SECONDS = 0.25
 class Dispatch:
     """The stage at work."""
 
-    name = "dispatch"
+    topic = DISPATCHES
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Dispatch:
         batch: Batch = event.message.value
         ticket = Ticket(event, asyncio.get_running_loop().time())
         taken_up = self._taken_up.get(batch.partition, frozenset())
-        for record in batch.records:
+        for record in batch:
             if record.offset in taken_up:
                 self._counts["dispatch.repeated"] += 1  # it is on its way, or over, since the table was read
                 continue
@@ -126,7 +127,7 @@ class Dispatch:
                 delivery = self._bury(batch, record, ticket.taken_at, str(error))
             delivery.ticket = ticket
             ticket.deliveries.append(delivery)
-        self._counts["dispatch.read"] += len(batch.records)
+        self._counts["dispatch.read"] += batch.records
         ticket.left = len(ticket.deliveries)
         if not ticket.left:
             event.ack()
@@ -182,7 +183,7 @@ class Dispatch:
                 self._park_late()
                 self._lanes.look_around()
         except Exception:
-            log.exception("stage_stopped", stage=self.name)
+            log.exception("stage_stopped", stage="dispatch")
             os._exit(70)  # as in Stage: never go on past a hole
 
     def _park_late(self) -> None:

@@ -70,8 +70,10 @@ class Gate:
         page = self._ledger.open(work, batch)
         sitting = Sitting(batch, work, Books(self._tables, work, batch), care, page)
         care.tidy(sitting.books, work, batch, self._rows, self._seen_ms)
-        for record in batch.records:
-            self._take(sitting, record)
+        for records in batch.portions():
+            page.turn(records)
+            for record in records:
+                self._take(sitting, record)
         page.close()
         return work
 

@@ -1,6 +1,7 @@
 """match: finds the triggers an event or a crossing concerns, and writes a firing for each (the second stage)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from streams.dead import dead_letter_headers, dead_letter_topic
 from streams.engine.batch import Batch, Record
@@ -13,7 +14,7 @@ from streams.ledger.page import Ledger, Page
 from streams.lineage import forged, is_genuine
 from streams.matching.index import Index
 from streams.nesting import NESTING_LIMIT, deep_field
-from streams.reading import Reader, Reading, identify
+from streams.reading import Reading, identify
 from streams.rows import Rows
 from streams.settings import Settings
 from streams.topics import EVENTS, FIRINGS, HEADER_BYTES, MAX_RECORD_BYTES, partition_of
@@ -25,12 +26,22 @@ GROWTH = 10
 """How many times longer an event may become when it is written anew: 1e15 is 1000000000000000.0 then."""
 
 
-class Match:
-    """Judges batches of events and crossings against the index. Also forwards misplaced records and buries unreadable ones."""
+class Sitting(NamedTuple):
+    """One batch while it is judged: the work it makes, its page of the ledger, and whose page that is."""
 
-    def __init__(self, settings: Settings, reader: Reader, rows: Rows, index: Index, accounts: StateTable[Account]) -> None:
+    batch: Batch
+    work: Work
+    page: Page
+    stage: str
+
+
+class Match:
+    """Judges events and crossings against the index. Also forwards misplaced records and buries unreadable ones."""
+
+    name = "match"
+
+    def __init__(self, settings: Settings, rows: Rows, index: Index, accounts: StateTable[Account]) -> None:
         self._settings = settings
-        self._reader = reader
         self._rows = rows
         self._index = index
         self._events = EVENTS.full_name(settings)
@@ -38,19 +49,22 @@ class Match:
         self._signing_key = settings.signing_key.get_secret_value().encode()
         self._ledgers = {stage: Ledger(stage, accounts) for stage in ("match", "match_crossings")}
 
-    def judge(self, batch: Batch) -> Work:
-        """One firing per event and trigger; the same pair always gives the same execution id."""
-        work = Work()
-        reading = self._reader.read(batch)
+    def open(self, batch: Batch, work: Work) -> Sitting:
+        """See Member (panel.py)."""
         stage = "match" if batch.topic == self._events else "match_crossings"
-        page = self._ledgers[stage].open(work, batch)
+        return Sitting(batch, work, self._ledgers[stage].open(work, batch), stage)
+
+    def judge(self, sitting: Sitting, reading: Reading) -> None:
+        """One firing per event and trigger; the same pair always gives the same execution id."""
+        batch, work, page, _ = sitting
+        page.turn(reading.records)
         for record, event, _ in reading.events:
             trigger_ids = self._concerned(event)
             if not trigger_ids:
                 continue
             workspace = event.workspace or DEFAULT_WORKSPACE
             if (reason := _unfit(record.value or b"", event, self._signing_key)) is not None:
-                self._bury(work, batch, record, stage, reason)
+                self._bury(sitting, record, reason)
                 page.count(record, workspace, "dead")
             else:
                 identify(batch, record, event)
@@ -59,9 +73,11 @@ class Match:
                 page.count(record, workspace, "fired")
                 page.note(record, workspace, "firings", len(trigger_ids))
         page.count_rest(reading.events, "filtered")
-        self._redirect(work, batch, reading, stage, page)
-        page.close()
-        return work
+        self._redirect(sitting, reading)
+
+    def close(self, sitting: Sitting) -> None:
+        """See Member."""
+        sitting.page.close()
 
     def _concerned(self, event: Event) -> Sequence[str]:
         if event.source == MANUAL:
@@ -75,21 +91,22 @@ class Match:
         key, headers = (workspace.encode(), [(KIND_HEADER, QUOTA)]) if has_quota else (trigger_id.encode(), [])
         work.outputs.add(self._firings, partition_of(key, self._settings.partitions), key, value, headers)
 
-    def _redirect(self, work: Work, batch: Batch, reading: Reading, stage: str, page: Page) -> None:
+    def _redirect(self, sitting: Sitting, reading: Reading) -> None:
+        batch, work, page, _ = sitting
         for record, key, partition in reading.misplaced:
             if len(record.value or b"") > LARGEST_EVENT_BYTES:
-                reason = f"is misplaced, and larger than the {LARGEST_EVENT_BYTES} bytes forwarded"
-                self._bury(work, batch, record, stage, reason)
+                self._bury(sitting, record, f"is misplaced, and larger than the {LARGEST_EVENT_BYTES} bytes forwarded")
                 page.count(record, NOBODY, "dead")
                 continue
             headers = [*record.headers, (ORIGIN_HEADER, origin_of(batch.topic, batch.partition, record.offset))]
             work.outputs.add(self._events, partition, key, record.value, headers)
             page.count(record, NOBODY, "forwarded")
         for record, error in reading.unreadable:
-            self._bury(work, batch, record, stage, error)
+            self._bury(sitting, record, error)
             page.count(record, NOBODY, "dead")
 
-    def _bury(self, work: Work, batch: Batch, record: Record, stage: str, error: str) -> None:
+    def _bury(self, sitting: Sitting, record: Record, error: str) -> None:
+        batch, work, _, stage = sitting
         headers = dead_letter_headers(record.headers, batch.topic, batch.partition, record.offset, stage, error)
         work.outputs.add(dead_letter_topic(self._settings), batch.partition, record.key, record.value, headers)
 

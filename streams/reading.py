@@ -1,10 +1,9 @@
-"""What a batch of `events` or `crossings` says: decoded once, shared by detect and match.
+"""What a batch of `events` or `crossings` says: decoded once for detect and match (panel.py).
 
 Placement (DESIGN 3): state lives in the partition that Kafka's own partitioner (murmur2) gives a key. A record that
 another client's partitioner put elsewhere is not judged where it lies: match forwards it, once, to its own partition.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -32,8 +31,10 @@ Readable = tuple[Record, Event, bytes]
 
 
 class Reading(NamedTuple):
-    """A batch, sorted: events to judge, records nobody can read (with the reason), records that belong elsewhere."""
+    """A portion of a batch: its records, sorted into events to judge (they may still lack ids; see `identify`), those that
+    nobody can read, with the reason, and those that belong elsewhere."""
 
+    records: Sequence[Record]
     events: list[Readable]
     unreadable: list[tuple[Record, str]]
     misplaced: list[tuple[Record, bytes, int]]
@@ -44,15 +45,12 @@ Names = tuple[str, str, str | None, str | None]
 Place = tuple[bytes, int]
 """An event's key, and the partition that is its own."""
 
-PORTION_RECORDS = 256
-"""Records decoded at a time where judging follows at once, so that not all of a batch lies decoded first. (32, 96 and 256 took
-the same time.)"""
 PLACES = 200_000
 """Places remembered by names that were checked; when there are more, they are worked out anew."""
 
 
 class Reader:
-    """Reads batches; the second stage to ask gets what the first one read."""
+    """Reads batches."""
 
     def __init__(self, settings: Settings, rows: Rows) -> None:
         self._rows = rows
@@ -62,30 +60,18 @@ class Reader:
         self._spread = rows.spread_sources
         self._places: dict[Names, Place] = {}
 
-    def read(self, batch: Batch) -> Reading:
-        """What the batch says. Its events may still lack ids; see `identify`."""
-        if batch.read is None:
-            deque(self.portions(batch), maxlen=0)
-        reading: Reading = batch.read
-        return reading
-
-    def portions(self, batch: Batch) -> Iterator[Sequence[Readable]]:
-        """The batch's events, some at a time, for whoever judges them while they are still in the processor's cache."""
-        if batch.read is not None:
-            yield batch.read.events
-            return
-        reading, records = Reading([], [], []), batch.records
+    def portions(self, batch: Batch) -> Iterator[Reading]:
+        """What the batch says, some of it at a time."""
         read = self._read_events if batch.topic == self._events_topic else self._read_crossings
-        for first in range(0, len(records), PORTION_RECORDS):
-            had = len(reading.events)
-            read(reading, records[first : first + PORTION_RECORDS], batch.partition)
-            yield reading.events[had:]
-        batch.read = reading
+        for records in batch.portions():
+            reading = Reading(records, [], [], [])
+            read(reading, batch.partition)
+            yield reading
 
-    def _read_events(self, reading: Reading, records: Sequence[Record], here: int) -> None:
+    def _read_events(self, reading: Reading, here: int) -> None:
         judge = reading.events.append
         places = self._known_places()
-        for record in records:
+        for record in reading.records:
             # One lookup tells of names seen before that they are valid, whose key they make and where that lies.
             try:
                 event = decode_event(record.value or b"")
@@ -122,9 +108,9 @@ class Reader:
         return event, place
 
     @staticmethod
-    def _read_crossings(reading: Reading, records: Sequence[Record], _here: int) -> None:
+    def _read_crossings(reading: Reading, _here: int) -> None:
         # Ours, and lying where the events lay that crossed.
-        for record in records:
+        for record in reading.records:
             try:
                 reading.events.append((record, read_event(record.value), record.key or b""))
             except InvalidEvent as error:

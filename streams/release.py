@@ -26,8 +26,6 @@ class Slot(NamedTuple):
 class Release:
     """Judges batches of executions. What cannot be read, the projection into Postgres buries."""
 
-    name = "release"
-
     def __init__(self, settings: Settings) -> None:
         self._partitions = settings.partitions
         self._firings = FIRINGS.full_name(settings)
@@ -37,7 +35,7 @@ class Release:
         """The last word of each execution, in the order of the batch."""
         work = Work()
         told: dict[Slot, Execution] = {}
-        for record in batch.records:
+        for record in batch:
             try:
                 execution = decode_execution(record.value or b"")
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -50,7 +48,7 @@ class Release:
             said = Told(execution.trigger_id, execution.slot, execution.execution_id, execution.status)
             key = execution.trigger_id.encode()
             work.outputs.add(self._firings, batch.partition, key, encode(said), [(KIND_HEADER, TOLD)])
-        work.counts["release.read"] += len(batch.records)
+        work.counts["release.read"] += batch.records
         work.counts["release.told"] += len(told)
         return work
 

@@ -9,7 +9,8 @@ The life of a batch; the same numbers stand in `consumer_thread.py`, `consumer.p
 1. fetch     The consumer drains what the broker sent; a partition's list becomes one `Batch`. Only what changed since the
              last fetch is asked and answered (`fetch_session.py`).
 2. deliver   The batch is noted as delivered, then enters the agents' queues.
-3. judge     A pure rule turns the batch into outputs and state changes; the state in memory changes at once.
+3. judge     A pure rule turns the batch into outputs and state changes; the state in memory changes at once. The batch is
+             parsed while it is judged, a small portion at a time (`batch.py`).
 4. send      Outputs go out as record batches, in the order of their inputs, and every ack is awaited.
 5. remember  State changes, one per key, go to the changelog as one record batch, its ack is awaited, and only then does
              a store on disk get them, with the changelog's offset.
@@ -38,6 +39,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a coordinator that has not loaded the committed offsets yet | it is asked until it has (`streams/committed.py`) |
 | a rebalance | work begun is finished (`Stage.drain`) before the partitions go; the next owner reads the rest |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
+| a stage that fails at a record | the process stops: Faust would start the stage again behind the batch |
 | an output that cannot be sent | the process stops; it never goes on past a hole |
 
 Read against faust-streaming 0.15.3 and aiokafka 0.14.0; `tests/unit/streams/engine/test_internals.py` fails when an

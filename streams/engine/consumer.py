@@ -77,7 +77,8 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
             if active is None or tp in active or tp in self._buffered_partitions:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 tp = TP(tp.topic, tp.partition)  # until here it is aiokafka's own kind of pair
-                batch = Batch(tp, drained.records, fetched.epoch, drained.first_offset, drained.last_offset)
+                record_batches, first, last, size_bytes, timestamp_ms = drained
+                batch = Batch(tp, record_batches, fetched.epoch, first, last, size_bytes, timestamp_ms)
                 if is_source:
                     self._enter(tp, batch)
                 yield tp, self._message(tp, batch)
@@ -93,7 +94,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
             tp.topic,
             tp.partition,
             batch.last_offset,
-            batch.records[-1].timestamp / 1000.0 if batch.records else 0.0,
+            batch.timestamp_ms / 1000.0,
             0,
             None,
             None,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
@@ -16,7 +16,7 @@ from mode.utils.futures import maybe_async
 from streams.committed import heed_group_errors
 from streams.engine.batch import Record
 from streams.engine.fetch_session import SessionClient
-from streams.engine.parsing import records_from, take_whole
+from streams.engine.parsing import Unparsed, take_whole
 
 log = structlog.get_logger()
 
@@ -29,11 +29,13 @@ taken, so that the next fetch covers its partition too. aiokafka waits 100 ms, a
 
 
 class Drained(NamedTuple):
-    """What one drain took of a partition: the records, and the offsets it accounts for, those without a record included."""
+    """What one drain took of a partition, as `Batch` tells: the offsets it accounts for are also those without a record."""
 
-    records: list[Record]
+    record_batches: list[Iterable[Record]]
     first_offset: int
     last_offset: int
+    size_bytes: int
+    timestamp_ms: int
 
 
 class Fetched(dict[TP, Drained]):
@@ -126,21 +128,23 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         partitions = subscription.assignment if subscription is not None else None
         if not wanted or partitions is None:
             return {}  # to aiokafka no partitions are all partitions
-        before: dict[TP, int] = {}
+        before: dict[TP, tuple[int, int]] = {}
         for tp, result in fetcher._records.items():
             records = getattr(result, "_partition_records", None)
             if records is not None:
                 take_whole(records)
                 state = partitions.state_value(tp) if tp in wanted else None
                 if state is not None and state._position == records.next_fetch_offset:
-                    before[tp] = records.next_fetch_offset
+                    before[tp] = records.next_fetch_offset, records._records.size_bytes
         read = await fetcher.fetched_records(wanted, timeout=0)
-        after = {tp: partitions.state_value(tp).position for tp in before}
-        return {
-            tp: Drained(records_from(read.get(tp, []), first), first, after[tp] - 1)
-            for tp, first in before.items()
-            if after[tp] > first
-        }
+        drained: dict[TP, Drained] = {}
+        for tp, (first, size_bytes) in before.items():
+            after = partitions.state_value(tp).position
+            if after > first:
+                unparsed: list[Unparsed] = read.get(tp, [])
+                timestamp_ms = max([one.record_batch.max_timestamp for one in unparsed], default=0)
+                drained[tp] = Drained([one.records_from(first) for one in unparsed], first, after - 1, size_bytes, timestamp_ms)
+        return drained
 
     def _outdated(self, epoch: int) -> bool:
         return self._seeking or epoch != self.epoch or not self.consumer.flow_active

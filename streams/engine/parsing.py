@@ -1,29 +1,35 @@
 """A fetched partition's records, taken a record batch at a time instead of one by one (step 1 of the room's protocol).
 
 aiokafka parses in C, but then copies every record into a dataclass and hands it through two iterators, which costs more
-than decoding its JSON. Here its reader gets each record batch's records as one item; what it checks and skips (checksums,
-aborted transactions, control batches, offsets before the position) it still checks and skips, batch by batch.
+than decoding its JSON. Here its reader gets each record batch as one item, not yet parsed: a stage parses it while it judges
+it. What the reader checks and skips (checksums, aborted transactions, control batches) it still does, batch by batch.
 """
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streams.engine.batch import Record
 
 
-class Parsed:
-    """The records of one record batch, in the place of one: `offset` is the last one's, since the reader goes on after it."""
+class Unparsed:
+    """A record batch in the place of one record: `offset` is the last that it accounts for; the reader goes on after it."""
 
-    __slots__ = ("offset", "records")
+    __slots__ = ("offset", "record_batch")
 
-    def __init__(self, records: list[Record]) -> None:
-        self.records = records
-        self.offset = records[-1].offset
+    def __init__(self, record_batch: Any) -> None:
+        self.record_batch = record_batch
+        self.offset: int = record_batch.next_offset - 1
+
+    def records_from(self, first_offset: int) -> Iterable[Record]:
+        """The records at `first_offset` and after, parsed as they are read: a fetch begins with the batch that holds it."""
+        records: Iterable[Record] = self.record_batch
+        if self.record_batch.base_offset >= first_offset:
+            return records
+        return (record for record in records if record.offset >= first_offset)
 
 
 class WholeRecordBatch:
-    """aiokafka's record batch, whose iteration gives all its records at once."""
+    """aiokafka's record batch, whose iteration gives itself."""
 
     def __init__(self, record_batch: Any) -> None:
         self._record_batch = record_batch
@@ -36,17 +42,16 @@ class WholeRecordBatch:
         record: Record = next(self._record_batch)
         return record
 
-    def __iter__(self) -> Iterator[Parsed]:
-        records = [*self._record_batch]
-        if records:
-            yield Parsed(records)
+    def __iter__(self) -> Iterator[Unparsed]:
+        yield Unparsed(self._record_batch)
 
 
 class WholeRecordBatches:
-    """aiokafka's parsed fetch, handing out whole record batches."""
+    """What aiokafka fetched of a partition, handing out whole record batches."""
 
     def __init__(self, memory_records: Any) -> None:
         self._memory_records = memory_records
+        self.size_bytes: int = memory_records.size_in_bytes()
         self.has_next = memory_records.has_next
 
     def next_batch(self) -> WholeRecordBatch:
@@ -61,17 +66,9 @@ def take_whole(partition_records: Any) -> None:
     """
     if not isinstance(partition_records._records, WholeRecordBatches):
         partition_records._records = WholeRecordBatches(partition_records._records)
-        partition_records._consumer_record = as_parsed
+        partition_records._consumer_record = as_it_is
 
 
-def as_parsed(_tp: object, parsed: Parsed) -> Parsed:
-    """The record batch as it is, where aiokafka would copy a record."""
-    return parsed
-
-
-def records_from(parsed: list[Parsed], first_offset: int) -> list[Record]:
-    """The records at `first_offset` and after: a fetch begins with the record batch that holds it."""
-    records = list(chain.from_iterable([one.records for one in parsed]))
-    if records and records[0].offset < first_offset:
-        return [record for record in records if record.offset >= first_offset]
-    return records
+def as_it_is(_tp: object, unparsed: Unparsed) -> Unparsed:
+    """The record batch, where aiokafka would copy a record."""
+    return unparsed

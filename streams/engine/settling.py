@@ -28,11 +28,8 @@ fetches. The acks of a few overlap; more would only hold memory."""
 PAUSE_SECONDS = 0.05
 """From one write of a partition's states to its next, so that of a hundred events a second, each in a batch of its own, not
 every one has changelog writes of its own. A worker that is killed repeats the outputs of so much more."""
-FETCH_BYTES = 1024 * 1024
-"""What Faust lets one fetch bring of a partition. A batch of `MANY_RECORDS` is taken for one, without looking at each."""
-MANY_RECORDS = 1_000
 OVERHEAD_BYTES = 512
-"""What a record or a batch takes beside a record's value."""
+"""What a record or a batch takes beside what was fetched of it."""
 
 Changed = dict[StateTable[Any], dict[bytes, State | None]]
 
@@ -47,10 +44,10 @@ class Begun(NamedTuple):
 
 
 class Settling:
-    """One partition's batches of one stage between step 4 and step 6, in their order."""
+    """One partition's batches between step 4 and step 6, in their order."""
 
-    def __init__(self, stage: str, writer: Writer, counts: Counter[str]) -> None:
-        self._stage = stage
+    def __init__(self, topic: str, writer: Writer, counts: Counter[str]) -> None:
+        self._topic = topic
         self._writer = writer
         self._counts = counts
         self._begun: deque[Begun] = deque()
@@ -71,7 +68,7 @@ class Settling:
         self._begun.append(begun)
         self._size_bytes += begun.size_bytes
         if self._task is None:
-            self._task = asyncio.create_task(self._settle_all(), name=f"settling-{self._stage}")
+            self._task = asyncio.create_task(self._settle_all(), name=f"settling-{self._topic}")
 
     async def drain(self) -> None:
         """Return when every batch entered is acked."""
@@ -89,7 +86,7 @@ class Settling:
                     await self._pause()
         except Exception:
             batch: Batch = self._begun[0].event.message.value
-            log.exception("stage_stopped", stage=self._stage, topic=batch.topic, partition=batch.partition)
+            log.exception("stage_stopped", topic=self._topic, partition=batch.partition)
             os._exit(70)  # EX_SOFTWARE: never go on past a hole; whoever restarts us reads these records again
         self._task = None
 
@@ -137,6 +134,4 @@ def _merge(changes: list[Changed]) -> Changed:
 
 
 def _size_bytes(batch: Batch) -> int:
-    if len(batch.records) >= MANY_RECORDS:
-        return FETCH_BYTES
-    return OVERHEAD_BYTES + sum(OVERHEAD_BYTES + len(record.value or b"") for record in batch.records)
+    return batch.size_bytes + OVERHEAD_BYTES * (1 + batch.records)

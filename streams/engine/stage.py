@@ -9,22 +9,23 @@ from streams.engine.batch import Batch, is_current
 from streams.engine.settling import Settling
 from streams.engine.work import Work
 from streams.engine.writer import Writer
+from streams.topics import Topic
 
 Judge = Callable[[Batch], Work]
 
 
 class Stage:
-    """Runs one judge over batches. Within a partition, effects keep the order of batches."""
+    """Runs one judge over the batches of one topic. Within a partition, effects keep the order of batches."""
 
     def __init__(
-        self, name: str, writer: Writer, judge: Judge, counts: Counter[str], ready: Callable[[], Awaitable[None]]
+        self, topic: Topic, writer: Writer, judge: Judge, counts: Counter[str], ready: Callable[[], Awaitable[None]]
     ) -> None:
-        self.name = name
+        self.topic = topic
         self._ready = ready
         self._writer = writer
         self._judge = judge
         self._counts = counts
-        self._settling: dict[tuple[str, int], Settling] = {}
+        self._settling: dict[int, Settling] = {}
 
     async def run(self, stream: Any) -> None:
         """The Faust agent: one batch after the other; none waits for an earlier one's acks."""
@@ -38,14 +39,12 @@ class Stage:
 
     async def _take(self, event: Any) -> None:
         batch: Batch = event.message.value
-        settling = self._settling.get((batch.topic, batch.partition))
+        settling = self._settling.get(batch.partition)
         if settling is None:
-            settling = Settling(self.name, self._writer, self._counts)
-            self._settling[batch.topic, batch.partition] = settling
+            settling = self._settling[batch.partition] = Settling(self.topic.name, self._writer, self._counts)
         await settling.room()
         await self._ready()
         if not is_current(event):
             return  # its partition may have gone while it waited; whoever owns it now reads it again
         work = self._judge(batch)
         settling.enter(event, self._writer.send(work.outputs), work)
-        batch.judged(event.message.refcount)  # none has acked it before the first has judged it

@@ -151,8 +151,8 @@ class StateTable(Table, Generic[S]):  # type: ignore[misc]  # faust ships no com
             self._reread(event.message.tp, partition.offset)
         elif batch.last_offset > partition.offset:
             try:
-                partition.restore(batch.records, batch.last_offset)
-                self.restored[batch.partition] += len(batch.records)
+                partition.restore(batch, batch.last_offset)
+                self.restored[batch.partition] += batch.records
             except Exception:
                 # Faust would log it and go on without the batch.
                 log.exception("store_failed", changelog=batch.topic, partition=batch.partition)

@@ -54,9 +54,9 @@ class Care:
         places, self.outdated = self.outdated, []
         for place in places:
             books.remove_waiting(place)
-        if not batch.records:
-            return
-        now_ms = batch.records[-1].timestamp
+        now_ms = batch.timestamp_ms
+        if now_ms <= 0:
+            return  # no record tells the time
         self._forget_seen(work, now_ms - seen_ms)
         if now_ms - self._swept_at_ms > HOUR_MS:
             self._swept_at_ms = now_ms

@@ -29,7 +29,7 @@ class Ledger:
         self.own_key = key_of(Owner(stage, None))
 
     def open(self, work: Work, batch: Batch) -> "Page":
-        """The page of a batch that is about to be judged. Close it when all records are counted."""
+        """The page of a batch that is about to be judged. Turn it to each portion; close it when all records are counted."""
         return Page(self, work, batch)
 
 
@@ -62,7 +62,22 @@ class Page:
         self._own = self._accounts.get(ledger.own_key) or _NEW
         self._columns: dict[str, Column] = {}
         self._opened = 0
+        self._records = 0
+        self._newer = 0
         self._counted = 0
+        self._before = 0
+
+    def turn(self, records: Sequence[Record]) -> None:
+        """These are the batch's next records."""
+        self._records += len(records)
+        floor = self._own.offset
+        if floor < self._batch.first_offset:
+            self._newer += len(records)
+        else:
+            self._newer += sum(record.offset > floor for record in records)
+        self._before = self._counted
+        for column in self._columns.values():
+            column.added = 0
 
     def count(self, record: Record, workspace: str, outcome: str) -> None:
         """A record's outcome."""
@@ -78,7 +93,7 @@ class Page:
             column.notes[what] = column.notes.get(what, 0) + times
 
     def count_rest(self, readables: Sequence[Readable], outcome: str) -> None:
-        """The outcome of all events among these that are not counted yet; nothing else may be counted before.
+        """The outcome of all events among these that are not counted yet; nothing else of this turn may be counted before.
 
         All at once, since for most events of a feed it is the same one.
         """
@@ -94,12 +109,12 @@ class Page:
         for column, records in fresh.items():
             if records > column.added:
                 column.add(outcome, records - column.added)
-        self._counted = len(readables)
+        self._counted = self._before + len(readables)
 
     def close(self) -> None:
         """Write what was counted to the accounts."""
         batch, own = self._batch, self._own
-        missing = len(batch.records) - self._counted
+        missing = self._records - self._counted
         if missing:
             where = {"stage": self._ledger.stage, "topic": batch.topic, "partition": batch.partition}
             log.error("records_unaccounted", **where, records=missing)
@@ -117,14 +132,11 @@ class Page:
         if vanished:
             where = {"topic": batch.topic, "partition": batch.partition, "offset": own.offset + 1}
             log.error("records_vanished", stage=self._ledger.stage, **where, records=vanished)
-        records = len(batch.records)
-        if own.offset >= batch.first_offset:
-            records = sum(record.offset > own.offset for record in batch.records)
         offsets = batch.last_offset - own.offset - vanished
         return Account(
             offset=batch.last_offset,
-            records=own.records + records,
-            blank=own.blank + offsets - records,
+            records=own.records + self._newer,
+            blank=own.blank + offsets - self._newer,
             vanished=own.vanished + vanished,
             workspaces=own.workspaces + self._opened,
         )

@@ -20,7 +20,10 @@ class SomeStages(app.Worker):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        for name in set(self.app.agents) - set(WANTED):
+        for panel in self.panels:
+            panel.members = [member for member in panel.members if member.name in WANTED]
+        wanted = {topic.name for stage in WANTED for topic in app.STAGES[stage]}
+        for name in set(self.app.agents) - wanted:
             del self.app.agents[name]
 
 

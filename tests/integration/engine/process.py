@@ -50,6 +50,11 @@ class ToyProcess:
         self._process.send_signal(signal.SIGTERM)
         await self._process.wait()
 
+    async def ended(self) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        async with asyncio.timeout(READY_SECONDS):
+            return await self._process.wait()
+
     def kill(self) -> None:
         """Kill -9."""
         self._process.send_signal(signal.SIGKILL)

@@ -41,6 +41,8 @@ class Answer(msgspec.Struct, frozen=True):
     count: int
 
 
+POISON = b"poison"
+"""A record's value at which the toy fails."""
 encode = msgspec.json.Encoder().encode
 decode_answer = msgspec.json.Decoder(Answer).decode
 
@@ -90,7 +92,7 @@ class Toy:
         self.table: StateTable[Tally] = StateTable(
             self.app, "edges", settings.partitions, Tally, choose_store(settings), by_age=True
         )
-        self.stage = Stage("toy", self.writer, self.judge, self.counts, self.ready)
+        self.stage = Stage(EVENTS, self.writer, self.judge, self.counts, self.ready)
         topic = self.app.topic(EVENTS.full_name(settings), schema=BatchSchema())
         self.app.agent(topic, name="toy")(self.stage.run)
         self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
@@ -105,7 +107,9 @@ class Toy:
         self.judged[batch.partition] += 1
         work = Work()
         tallies = self.table.partition(batch.partition)
-        for record in batch.records:
+        for record in batch:
+            if record.value == POISON:
+                raise ValueError("this record was to fail")
             key = record.key or b""
             before = tallies.get(key)
             if before is not None and record.offset <= before.offset:
@@ -116,7 +120,7 @@ class Toy:
             work.remember(self.table, key, tally)
             answer = Answer(batch.partition, record.offset, tally.count)
             work.outputs.add(self._answers, batch.partition, key, encode(answer))
-        work.counts["read"] += len(batch.records)
+        work.counts["read"] += batch.records
         return work
 
     async def start(self) -> None:

@@ -17,6 +17,7 @@ from streams.engine.table import StateTable
 from streams.engine.work import Work
 from streams.event import Event, decode_event, encode_event
 from streams.language.watch import Watch
+from streams.panel import Panel
 from streams.reading import Reader
 from streams.rows import Rows
 from streams.settings import Settings
@@ -70,12 +71,12 @@ class Process:
         self.changelog = list(changelog)
         self.table = Table(self.changelog)
         reader = Reader(SETTINGS, cast("Rows", SpreadSources()))
-        self._detect = Detect(SETTINGS, reader, watches, cast("StateTable[Edge]", self.table))
+        self._panel = Panel(reader, [Detect(SETTINGS, watches, cast("StateTable[Edge]", self.table))])
 
     def judge(self, records: Sequence[Record], epoch: int = 0, partition: int = HOME) -> Work:
         """One batch, its state not yet written."""
         tp = TP(EVENTS.full_name(SETTINGS), partition)
-        return self._detect.judge(Batch(tp, records, epoch, records[0].offset, records[-1].offset))
+        return self._panel.judge(Batch(tp, [records], epoch, records[0].offset, records[-1].offset))
 
     def run(self, *records: Record, epoch: int = 0) -> list[Event]:
         """One batch, its state written; the crossings it led to."""

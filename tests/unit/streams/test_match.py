@@ -17,6 +17,7 @@ from streams.ledger.account import Account
 from streams.lineage import signed
 from streams.match import Match
 from streams.matching.index import Index
+from streams.panel import Panel
 from streams.reading import Reader
 from streams.rows import Rows
 from streams.topics import CROSSINGS, DEAD, EVENTS, FIRINGS, Topic
@@ -52,8 +53,8 @@ def judge(topic: Topic, records: Sequence[Record]) -> Work:
         row = Trigger(name, name, expression, "agent", "hub", match_filter=match_filter)
         index.add(name, row.workspace, parse_condition(row))
     rows, accounts = cast("Rows", Nothing()), cast("StateTable[Account]", Accounts())
-    batch = Batch(TP(topic.full_name(SETTINGS), HOME), records, 0, records[0].offset, records[-1].offset)
-    return Match(SETTINGS, Reader(SETTINGS, rows), rows, index, accounts).judge(batch)
+    batch = Batch(TP(topic.full_name(SETTINGS), HOME), [records], 0, records[0].offset, records[-1].offset)
+    return Panel(Reader(SETTINGS, rows), [Match(SETTINGS, rows, index, accounts)]).judge(batch)
 
 
 def written(work: Work, topic: Topic) -> list[Any]:

@@ -20,7 +20,7 @@ def judge(*executions: tuple[str, Status, str]) -> Work:
     ]
     records.append(Record(len(records), 0, b"t", b"{no json"))
     tp = TP(EXECUTIONS.full_name(SETTINGS), 0)
-    return Release(SETTINGS).judge(Batch(tp, records, 0, 0, len(records) - 1))
+    return Release(SETTINGS).judge(Batch(tp, [records], 0, 0, len(records) - 1))
 
 
 def told(work: Work) -> list[tuple[str, str, Status | None]]:

@@ -14,10 +14,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.stores.memory import Store
 from faust.tables.table import Table
-from faust.transport.conductor import ConductorCompiler
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Transport
-from faust.types.tuples import Message
 from mode import Service
 from mode.threads import QueueServiceThread, ServiceThread
 
@@ -40,7 +38,7 @@ def test_the_versions_are_those_the_engine_was_read_against() -> None:
         (SubscriptionState, ["reassignment_in_progress", "fetch_context"]),
         (Table, ["_new_store"]),
         (Store, ["apply_changelog_batch", "on_recovery_completed"]),
-        (faust.App, ["_new_transport", "_create_directories"]),
+        (faust.App, ["_new_transport", "_create_directories", "_on_agent_error"]),
     ],
 )  # fmt: skip
 def test_what_the_engine_overrides_or_calls_is_there(owner: type, names: list[str]) -> None:
@@ -112,11 +110,22 @@ def test_parsed_records_have_what_stages_read() -> None:
     )
 
 
-def test_a_message_counts_the_agents_that_have_not_acked_it() -> None:
-    """Faust counts all of them before the first gets it, so the first to judge a batch knows how many will."""
-    source = inspect.getsource(ConductorCompiler.build)
-    assert source.index("message.incref(channels_n)") < source.index("put_nowait_enhanced(")
-    assert "refcount" in Message.__slots__
+def test_a_record_batch_tells_its_offsets_and_its_time_before_it_is_parsed() -> None:
+    """The engine delivers it as it is, and its stage iterates over it, once."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, 0, 0, 0, 1000)
+    for offset, timestamp in enumerate((7, 9, 8)):
+        builder.append(offset, timestamp=timestamp, key=b"k", value=b"v", headers=[])
+    fetched = MemoryRecords(bytes(builder.build()))
+    assert fetched.size_in_bytes() > 0
+    record_batch = fetched.next_batch()
+    assert (record_batch.base_offset, record_batch.next_offset, record_batch.max_timestamp) == (0, 3, 9)
+    assert [record.offset for record in record_batch] == [0, 1, 2]
+
+
+def test_an_agent_that_fails_is_reported_to_the_app() -> None:
+    """Faust gives every agent this handler, calls it before it starts the agent again, and takes none of ours."""
+    assert "on_error=self._on_agent_error" in inspect.getsource(faust.App.agent)
+    assert "await self._on_error(self, exc)" in inspect.getsource(faust.Agent._execute_actor)
 
 
 def test_the_transport_names_its_consumer_class() -> None:

@@ -90,7 +90,8 @@ class Process:
     def judge(self, records: Sequence[Record]) -> Work:
         """One batch, its state not yet written."""
         tp = TP(FIRINGS.full_name(SETTINGS), 0)
-        return self.gate.judge(Batch(tp, records, 0, records[0].offset, records[-1].offset))
+        now_ms = max(record.timestamp for record in records)
+        return self.gate.judge(Batch(tp, [records], 0, records[0].offset, records[-1].offset, timestamp_ms=now_ms))
 
     def state(self, slot: str) -> GateState:
         """A key's state."""

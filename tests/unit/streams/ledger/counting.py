@@ -42,17 +42,25 @@ class Process:
         self._table = Table(self.changelog)
         self._ledger = Ledger(stage, cast("StateTable[Account]", self._table))
 
-    def open(self, first_offset: int, last_offset: int, offsets: Iterable[int] | None = None) -> tuple[Page, Work, Batch]:
-        """The page of a batch with these records, by default one at each offset."""
+    def open(
+        self, first_offset: int, last_offset: int, offsets: Iterable[int] | None = None
+    ) -> tuple[Page, Work, Sequence[Record]]:
+        """The page of a batch with these records, by default one at each offset, and the records, which are one portion."""
         given = range(first_offset, last_offset + 1) if offsets is None else offsets
-        batch = Batch(TP("topic", 0), [Record(offset, 0, b"k", b"") for offset in given], 0, first_offset, last_offset)
+        records = [Record(offset, 0, b"k", b"") for offset in given]
         work = Work()
-        return self._ledger.open(work, batch), work, batch
+        page = self._ledger.open(work, Batch(TP("topic", 0), [records], 0, first_offset, last_offset))
+        page.turn(records)
+        return page, work, records
+
+    def page(self, work: Work, records: Sequence[Record]) -> Page:
+        """The page of a batch with these records, before its first portion."""
+        return self._ledger.open(work, Batch(TP("topic", 0), [records], 0, records[0].offset, records[-1].offset))
 
     def count(self, first_offset: int, last_offset: int, outcome: str = "fired", workspace: str = "default") -> None:
         """A batch of which every record ends the same, its accounts written."""
-        page, work, batch = self.open(first_offset, last_offset)
-        for record in batch.records:
+        page, work, records = self.open(first_offset, last_offset)
+        for record in records:
             page.count(record, workspace, outcome)
         page.close()
         self.write(work)
@@ -73,8 +81,6 @@ def changes(work: Work) -> list[Change]:
     return [(key, _encode(state)) for states in work.changed.values() for key, state in states.items()]
 
 
-def readables(batch: Batch, workspaces: Sequence[str]) -> list[Readable]:
+def readables(records: Sequence[Record], workspaces: Sequence[str]) -> list[Readable]:
     """An event for each record, in these workspaces by turns."""
-    return [
-        (record, Event(workspace=workspaces[number % len(workspaces)]), b"k") for number, record in enumerate(batch.records)
-    ]
+    return [(record, Event(workspace=workspaces[number % len(workspaces)]), b"k") for number, record in enumerate(records)]
