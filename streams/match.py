@@ -58,8 +58,9 @@ class Match:
         """One firing per event and trigger; the same pair always gives the same execution id."""
         batch, work, page, _ = sitting
         page.turn(reading.records)
+        matches = self._index.matches
         for record, event, _ in reading.events:
-            trigger_ids = self._concerned(event)
+            trigger_ids = matches(event) if event.source != MANUAL else self._asked_for(event)
             if not trigger_ids:
                 continue
             workspace = event.workspace or DEFAULT_WORKSPACE
@@ -79,10 +80,8 @@ class Match:
         """See Member."""
         sitting.page.close()
 
-    def _concerned(self, event: Event) -> Sequence[str]:
-        if event.source == MANUAL:
-            return (event.type,) if event.type in self._rows.triggers else ()
-        return self._index.matches(event)
+    def _asked_for(self, event: Event) -> Sequence[str]:
+        return (event.type,) if event.type in self._rows.triggers else ()
 
     def _fire(self, work: Work, trigger_id: str, event: Event, workspace: str) -> None:
         """To the trigger's key; where a workspace has a quota, to the workspace's first, to be counted there (gate.py)."""

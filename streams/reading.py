@@ -4,6 +4,7 @@ Placement (DESIGN 3): state lives in the partition that Kafka's own partitioner 
 another client's partitioner put elsewhere is not judged where it lies: match forwards it, once, to its own partition.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -102,7 +103,9 @@ class Reader:
         key = event_key(event, self._spread)
         place = key, partition_of(key, self._partitions)
         if event.source not in RESERVED_SOURCES:
-            self._places[event.source, event.type, event.subject, event.partitionkey] = place
+            # Thousands of subjects share these two: one object of each, which the processor's cache holds.
+            source, event_type = sys.intern(event.source), sys.intern(event.type)
+            self._places[source, event_type, event.subject, event.partitionkey] = place
         elif not self._is_ours(record):
             raise InvalidEvent("source", f"{event.source} is reserved; publish under a name of your own")
         return event, place

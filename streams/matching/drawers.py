@@ -62,7 +62,7 @@ class ByValue(Drawers):
         field = self.field
         value = payload.get(field.name, MISSING) if field.name is not None else field.get(payload)
         if value.__class__ is not str and value.__class__ is not int and value.__class__ is not float:
-            if not is_scalar(value):
+            if value is MISSING or not is_scalar(value):
                 return
             value = scalar_key(value)
         held = self.contents.get(value)

@@ -79,7 +79,9 @@ class Index:
         matched: list[str] = []
         known: Known = {}
         held = self._by_key.get((workspace, source, event_type))
-        if held is not None:
+        if isinstance(held, Shelf):  # where most events come by, with a call less
+            held.gather(payload, matched, known)
+        elif held is not None:
             gather(held, payload, matched, known)
         wild = self._wild.get(workspace)
         if wild is not None:
