@@ -93,20 +93,16 @@ async def create_topics(settings: Settings) -> None:
         for name, partitions in existing.items():
             if partitions != wanted[name].partitions(settings):
                 raise ConnectorError(_other_count(name, partitions, wanted[name].partitions(settings)))
-        missing = [
-            NewTopic(
-                name,
-                topic.partitions(settings),
-                settings.replication_factor,
-                topic_configs=common | topic.config,
-            )
+        # All of them are asked for: the controller knows, while this broker may not have heard yet that one was deleted.
+        topics = [
+            NewTopic(name, topic.partitions(settings), settings.replication_factor, topic_configs=common | topic.config)
             for name, topic in wanted.items()
-            if name not in existing
         ]
-        if missing:
-            answer: Any = await admin.create_topics(missing)
-            _check(answer.topic_errors, TopicAlreadyExistsError)
-            log.info("topics_created", topics=len(missing), prefix=settings.topic_prefix)
+        answer: Any = await admin.create_topics(topics)
+        _check([result for result in answer.topic_errors if result[0] not in existing], TopicAlreadyExistsError)
+        created = sum(not code for _, code, *_ in answer.topic_errors)
+        if created:
+            log.info("topics_created", topics=created, prefix=settings.topic_prefix)
         await _served_offsets(admin, wanted, LATEST)
 
 

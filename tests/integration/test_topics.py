@@ -11,6 +11,7 @@ from connectors.kafka.topics import changelogs, create_topics, delete_topics, de
 from streams.errors import ConnectorError, Unavailable
 from streams.settings import Settings
 from streams.topics import EVENTS, TOPICS, TRIGGERS
+from tests.waiting import eventually
 from touchline.stack.ports import LOOPBACK, any_free_port
 
 
@@ -21,6 +22,21 @@ async def settings(kafka_bootstrap_servers: str) -> AsyncIterator[Settings]:
     settings = Settings(kafka_bootstrap_servers=kafka_bootstrap_servers, topic_prefix=prefix, partitions=3)
     yield settings
     await delete_topics(settings)
+
+
+async def gone(settings: Settings) -> None:
+    """Return when the broker, too, has heard that nothing exists."""
+
+    admin = AIOKafkaAdminClient(**settings.kafka_client())
+    await admin.start()
+
+    async def is_gone() -> bool:
+        return not any(name.startswith(settings.topic_prefix) for name in await admin.list_topics())
+
+    try:
+        await eventually(is_gone, what="the broker has heard of the deletion")
+    finally:
+        await admin.close()
 
 
 async def test_every_topic_of_the_flow_and_every_changelog_is_made(settings: Settings) -> None:
@@ -44,6 +60,19 @@ async def test_making_topics_again_changes_nothing(settings: Settings) -> None:
     assert (events.begin_offset, events.end_offset) == (0, 1)
 
 
+async def test_topics_made_right_after_they_were_deleted_are_there(settings: Settings) -> None:
+    """A broker that has not heard of the deletion yet still names them; they are made all the same."""
+    await create_topics(settings)
+    for _ in range(5):
+        await delete_topics(settings)
+        await create_topics(settings)
+
+    async def are_there() -> bool:
+        return len(await describe_topics(settings)) == len(TOPICS) + len(changelogs(settings))
+
+    await eventually(are_there, what="the broker has heard of all of them")
+
+
 async def test_another_partition_count_is_refused_with_what_to_do(settings: Settings) -> None:
     """Keys would move to other partitions than their state, so an existing topic's count is never passed over."""
     await create_topics(settings)
@@ -65,6 +94,7 @@ async def test_deleting_an_installation_leaves_nothing_of_it(settings: Settings)
     async with consumer:
         await consumer.commit(dict.fromkeys(consumer.assignment(), 0))
     await delete_topics(settings)
+    await gone(settings)
     assert await describe_topics(settings) == []
     await delete_topics(settings)
     admin = AIOKafkaAdminClient(**settings.kafka_client())
