@@ -56,7 +56,7 @@ GARBAGE_THRESHOLDS = (1_000_000, 20, 100)
 cycle; all that may be in flight is below the first threshold, so that the collector looks at what stays, not at what
 passes. With Python's (700, 10, 10) it took half of detect's time, with (50_000, 50, 100) a sixth (tests/benchmarks)."""
 
-STAGES: dict[str, tuple[Topic, ...]] = {  # what each reads
+STAGES: dict[str, tuple[Topic, ...]] = {
     "detect": (EVENTS,),
     "match": (EVENTS, CROSSINGS),
     "gate": (FIRINGS,),

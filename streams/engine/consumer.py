@@ -68,17 +68,14 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
             await self.perform_seek()
             return
         generation = self.app.consumer_generation_id
-        for tp, drained in fetched.items():
+        for tp, batch in fetched.items():
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             is_source = not self._is_changelog_tp(tp)
-            if is_source and fetched.epoch != self._thread.epoch:
+            if is_source and batch.epoch != self._thread.epoch:
                 continue
             if active is None or tp in active or tp in self._buffered_partitions:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-                tp = TP(tp.topic, tp.partition)  # until here it is aiokafka's own kind of pair
-                record_batches, first, last, size_bytes, timestamp_ms = drained
-                batch = Batch(tp, record_batches, fetched.epoch, first, last, size_bytes, timestamp_ms)
                 if is_source:
                     self._enter(tp, batch)
                 yield tp, self._message(tp, batch)

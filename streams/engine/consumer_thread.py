@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
@@ -14,7 +14,7 @@ from mode import Service
 from mode.utils.futures import maybe_async
 
 from streams.committed import heed_group_errors
-from streams.engine.batch import Record
+from streams.engine.batch import Batch
 from streams.engine.fetch_session import SessionClient
 from streams.engine.parsing import Unparsed, take_whole
 
@@ -26,22 +26,6 @@ broker, so one that covers only idle partitions delays a busy one by this much a
 PREFETCH_BACKOFF_SECONDS = 0.01
 """How long records that nobody takes yet keep their broker's other partitions from being fetched: enough for a batch to be
 taken, so that the next fetch covers its partition too. aiokafka waits 100 ms, and one full queue delayed everybody by it."""
-
-
-class Drained(NamedTuple):
-    """What one drain took of a partition, as `Batch` tells: the offsets it accounts for are also those without a record."""
-
-    record_batches: list[Iterable[Record]]
-    first_offset: int
-    last_offset: int
-    size_bytes: int
-    timestamp_ms: int
-
-
-class Fetched(dict[TP, Drained]):
-    """What one fetch drained, and the epoch it belongs to."""
-
-    epoch = 0
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faust ships no complete types
@@ -90,18 +74,18 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
-    ) -> Fetched:
+    ) -> dict[TP, Batch]:
         """Step 1. Drains without suspending, so that no seek comes between the look at the epoch and the drain."""
-        fetched = Fetched()
-        fetched.epoch = self.epoch
+        fetched: dict[TP, Batch] = {}
+        epoch = self.epoch
         fetcher = consumer._fetcher
         deadline = time.monotonic() + (timeout or 0)
         with fetcher._subscriptions.fetch_context():
-            while not self._outdated(fetched.epoch):
+            while not self._outdated(epoch):
                 if consumer._closed or fetcher._closed:
                     raise ConsumerStoppedError
                 if not fetcher._subscriptions.reassignment_in_progress:
-                    fetched.update(await self._drain(fetcher, self._wanted(active_partitions)))
+                    fetched = await self._drain(fetcher, self._wanted(active_partitions), epoch)
                     if fetched:
                         break
                 remaining = deadline - time.monotonic()
@@ -123,7 +107,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         return active_partitions
 
     @staticmethod
-    async def _drain(fetcher: Any, wanted: set[TP]) -> dict[TP, Drained]:
+    async def _drain(fetcher: Any, wanted: set[TP], epoch: int) -> dict[TP, Batch]:
         subscription = fetcher._subscriptions.subscription
         partitions = subscription.assignment if subscription is not None else None
         if not wanted or partitions is None:
@@ -137,13 +121,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
                 if state is not None and state._position == records.next_fetch_offset:
                     before[tp] = records.next_fetch_offset, records._records.size_bytes
         read = await fetcher.fetched_records(wanted, timeout=0)
-        drained: dict[TP, Drained] = {}
+        drained: dict[TP, Batch] = {}
         for tp, (first, size_bytes) in before.items():
             after = partitions.state_value(tp).position
             if after > first:
                 unparsed: list[Unparsed] = read.get(tp, [])
+                record_batches = [one.records_from(first) for one in unparsed]
                 timestamp_ms = max([one.record_batch.max_timestamp for one in unparsed], default=0)
-                drained[tp] = Drained([one.records_from(first) for one in unparsed], first, after - 1, size_bytes, timestamp_ms)
+                own = TP(tp.topic, tp.partition)  # until here it is aiokafka's own kind of pair
+                drained[own] = Batch(own, record_batches, epoch, first, after - 1, size_bytes, timestamp_ms)
         return drained
 
     def _outdated(self, epoch: int) -> bool:
