@@ -13,7 +13,7 @@ from faust.types import TP
 from mode import Service
 from mode.utils.futures import maybe_async
 
-from streams.committed import heed_group_errors
+from streams.committed import mend
 from streams.engine.batch import Batch
 from streams.engine.fetch_session import SessionClient
 from streams.engine.parsing import Unparsed, take_whole
@@ -67,7 +67,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         """Start, let no partition hold up another, fetch incrementally, and wait for offsets that are being loaded."""
         await super().on_start()
         consumer = self._ensure_consumer()
-        heed_group_errors(consumer._coordinator)
+        mend(consumer._coordinator)
         fetcher = consumer._fetcher
         fetcher._prefetch_backoff = PREFETCH_BACKOFF_SECONDS
         fetcher._client = SessionClient(fetcher._client, fetcher._subscriptions)

@@ -1,4 +1,4 @@
-"""What a group committed is there for whoever asks right after a broker's restart."""
+"""What a group committed is there for whoever asks, also after a broker's restart and after a rebalance."""
 
 # aiokafka's functions have no types:
 # mypy: allow-untyped-calls
@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupAuthorizationFailedError
-from aiokafka.protocol.commit import OffsetFetchResponse_v3
+from aiokafka.errors import CommitFailedError, GroupAuthorizationFailedError, RequestTimedOutError
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchResponse_v3
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.committed import GroupConsumer
+from tests.waiting import eventually
 from touchline.stack.kafka import EmbeddedKafka
 
 PARTITIONS = 8
@@ -68,3 +69,39 @@ async def test_what_does_not_pass_is_raised(kafka_bootstrap_servers: str, monkey
         with pytest.raises(GroupAuthorizationFailedError):
             await consumer.committed(partition)
         monkeypatch.undo()
+
+
+async def test_a_commit_that_is_sent_again_after_a_rebalance_leaves_the_new_owners_offsets(
+    kafka_bootstrap_servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker fails to answer, the group moves a partition on, and its new owner has committed more by then."""
+    topic = f"committed-{uuid.uuid4().hex}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap_servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 2, 1)])
+    await admin.close()
+    both = {TopicPartition(topic, 0), TopicPartition(topic, 1)}
+    async with member(kafka_bootstrap_servers, topic) as old, member(kafka_bootstrap_servers, topic) as new:
+        old.subscribe([topic])
+        await eventually(lambda: old.assignment() == both)
+        unanswered, silent = asyncio.Event(), asyncio.Event()
+        send = old._coordinator._send_req
+
+        async def send_late(request: object) -> object:
+            if isinstance(request, OffsetCommitRequest) and not silent.is_set():
+                silent.set()
+                await unanswered.wait()
+                raise RequestTimedOutError
+            return await send(request)
+
+        monkeypatch.setattr(old._coordinator, "_send_req", send_late)
+        late = asyncio.create_task(old.commit(dict.fromkeys(both, 10)))
+        await silent.wait()
+        new.subscribe([topic])
+        await eventually(lambda: len(new.assignment()) == 1 and old.assignment() == both - new.assignment())
+        (moved,) = new.assignment()
+        await new.commit({moved: 20})
+        unanswered.set()
+        with pytest.raises(CommitFailedError):
+            await late
+        assert await new.committed(moved) == 20

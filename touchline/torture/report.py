@@ -41,6 +41,7 @@ def figures(truth: Truth, evidence: Evidence, done: Done) -> dict[str, Any]:
         "redeliveries with a known key (allowed)": sum(delivery.repeated for delivery in taken),
         "refused or unheard by the hub": len(evidence.deliveries) - len(taken),
         "firings written more than once (allowed)": sum(len(places) - 1 for places in log.firings.values()),
+        "... the longest after the first": f"{log.furthest_back_ms / 1000:.1f} s",
     }
 
 

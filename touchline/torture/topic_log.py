@@ -40,6 +40,9 @@ class TopicLog:
         """By the id of the fact that crossed: the places, each with the crossing's type and threshold."""
         self.firings: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         """By trigger id and cause."""
+        self.furthest_back_ms = 0
+        """The longest time from a firing to the same firing once more: so far back a worker read again."""
+        self._fired_at_ms: dict[str, int] = {}
         self.pair_of: dict[str, tuple[str, str]] = {}
         """Execution id → trigger id and cause."""
         self.dispatches_of: defaultdict[str, list[str]] = defaultdict(list)
@@ -61,6 +64,8 @@ class TopicLog:
             pair = firing.trigger_id, firing.event.caused_by or firing.event.id
             self.pair_of[firing.execution_id] = pair
             self.firings[pair].append(place)
+            since_ms = record.timestamp - self._fired_at_ms.setdefault(firing.execution_id, record.timestamp)
+            self.furthest_back_ms = max(self.furthest_back_ms, since_ms)
         elif topic is DISPATCHES:
             self.dispatches_of[decode_dispatch(record.value).inject.execution_id].append(place)
         elif topic is EXECUTIONS:

@@ -78,6 +78,13 @@ def test_fetches_go_through_the_fetchers_client_and_partitions_left_out_of_an_an
 def test_an_error_of_the_whole_group_is_not_looked_at_where_committed_offsets_are_read() -> None:
     """When aiokafka looks there itself, streams/committed.py can go; until then it raises what aiokafka would then retry."""
     assert "response.error_code" not in inspect.getsource(GroupCoordinator._do_fetch_commit_offsets)
+
+
+def test_a_commit_is_sent_again_without_a_look_at_what_is_assigned_by_then() -> None:
+    """When aiokafka looks there itself, streams/committed.py need not; until then it stands in the place of each sending."""
+    source = inspect.getsource(GroupCoordinator.commit_offsets)
+    assert "self._do_commit_offsets(assignment, offsets)" in source
+    assert "active" not in source + inspect.getsource(GroupCoordinator._do_commit_offsets)
     assert "await self._send_req(request)" in inspect.getsource(GroupCoordinator._do_fetch_commit_offsets)
     assert "if not err.retriable" in inspect.getsource(GroupCoordinator.fetch_committed_offsets)
 

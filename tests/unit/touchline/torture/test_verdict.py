@@ -50,10 +50,10 @@ class Run:
         self.rows.append(ExecutionRow(key, trigger_id, "COMPLETED"))
 
     def record(self, topic: Topic, value: bytes, key: bytes = b"", headers: Any = ()) -> None:
-        """A record on a topic, at the next offset."""
-        self.log.take(
-            topic, SimpleNamespace(topic=topic.name, partition=0, offset=self.offset(), key=key, value=value, headers=headers)
-        )
+        """A record on a topic, at the next offset, a second after the one before."""
+        offset = self.offset()
+        where = {"topic": topic.name, "partition": 0, "offset": offset, "timestamp": offset * 1000}
+        self.log.take(topic, SimpleNamespace(**where, key=key, value=value, headers=headers))
 
     def offset(self) -> int:
         """Unique is enough."""
@@ -85,6 +85,14 @@ def test_nothing_is_found_when_every_promise_was_kept(run: Run) -> None:
     run.deliveries.append(Delivery(2, again.key, "t", "desk", again.cause, again.cause, "failing", taken=False))
     run.publish("line#1")
     assert run.findings() == []
+
+
+def test_a_firing_that_is_written_again_tells_how_far_back_a_worker_read(run: Run) -> None:
+    """From the first of them: each record here is a second after the one before."""
+    assert run.log.furthest_back_ms == 0
+    for fact_id in ("line#1", "line#2", "line#1"):
+        run.record(FIRINGS, msgspec.json.encode(Firing(f"t/{fact_id}", "t", Event(id=fact_id))))
+    assert run.log.furthest_back_ms == 7000
 
 
 def test_an_execution_that_never_took_effect_is_lost(run: Run) -> None:
