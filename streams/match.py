@@ -58,8 +58,9 @@ class Match:
         """One firing per event and trigger; the same pair always gives the same execution id."""
         batch, work, page, _ = sitting
         page.turn(reading.records)
-        matches = self._index.matches
-        for record, event, _ in reading.events:
+        matches, events = self._index.matches, reading.events
+        for number in self._index.sift([event for _, event, _ in events]):
+            record, event, _ = events[number]
             trigger_ids = matches(event) if event.source != MANUAL else self._asked_for(event)
             if not trigger_ids:
                 continue
@@ -73,7 +74,7 @@ class Match:
                     self._fire(work, trigger_id, event, workspace)
                 page.count(record, workspace, "fired")
                 page.note(record, workspace, "firings", len(trigger_ids))
-        page.count_rest(reading.events, "filtered")
+        page.count_rest(events, "filtered")
         self._redirect(sitting, reading)
 
     def close(self, sitting: Sitting) -> None:

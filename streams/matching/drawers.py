@@ -8,6 +8,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from streams.language.comparison import MISSING, is_scalar, scalar_key
@@ -17,6 +18,7 @@ from streams.matching.shared_test import Known
 
 Key = Any
 """Hashable; what it is depends on the kind of field."""
+_TRUE, _FALSE = scalar_key(True), scalar_key(False)
 
 
 class Drawers(ABC):
@@ -56,6 +58,17 @@ class ByValue(Drawers):
     """Equalities, and each value of an `in`. Keys are `scalar_key`s."""
 
     __slots__ = ()
+
+    def sift(self, payloads: Sequence[dict[str, Any]]) -> list[int] | None:
+        """Which of these payloads lead to a row, by their numbers; None: it takes a closer look.
+
+        Raises AttributeError for a payload that is no object, TypeError for a value that is no scalar.
+        """
+        name, contents = self.field.name, self.contents
+        if name is None or _TRUE in contents or _FALSE in contents:  # true would be looked for as if it were 1
+            return None
+        values = [payload.get(name, MISSING) for payload in payloads]
+        return [number for number, held in enumerate(map(contents.get, values)) if held is not None]
 
     def gather(self, payload: dict[str, Any], matched: list[str], known: Known) -> None:
         """One look. Written out, since every event comes by here."""

@@ -5,7 +5,7 @@ there are too many different tests it is spread out: each row lies under the val
 its own, which may be a shelf again. So an event touches the rows that share its values, and tests few of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -51,6 +51,19 @@ class Shelf(Further):
         groups = self._groups
         for group in groups if groups.__class__ is tuple else groups.values():  # type: ignore[union-attr]
             group.gather(payload, matched, known)
+
+    def sift(self, payloads: Sequence[dict[str, Any]]) -> Iterable[int]:
+        """Which of these payloads may match a row, by their numbers. Raises as ByValue does."""
+        if self._ids:
+            return range(len(payloads))
+        groups = self._groups
+        found: set[int] = set()
+        for group in groups.values() if isinstance(groups, dict) else groups:
+            led = group.sift(payloads) if isinstance(group, ByValue) else None
+            if led is None:
+                return range(len(payloads))
+            found.update(led)
+        return found
 
     def put(self, remaining: Remaining, trigger_id: str) -> None:
         """Add a row that is not there yet."""

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from streams.event import Event
+from streams.event import RESERVED_SOURCES, Event
 from streams.language.filter import Test, compile_filter
 from streams.matching.index import Index
 from streams.trigger import Condition, Trigger, parse_condition
 from streams.workspace import DEFAULT_WORKSPACE
-from tests.unit.streams.filters import SOURCES, TYPES, WORKSPACES, random_payload, random_trigger, trigger
+from tests.unit.streams.filters import EXPRESSIONS, SOURCES, TYPES, WORKSPACES, random_payload, random_trigger, trigger
 
 
 class Naive:
@@ -67,6 +67,37 @@ def test_the_index_agrees_with_asking_every_trigger(seed: int) -> None:
     for trigger_id in list(both.rows):
         both.remove(trigger_id)
     assert nothing_remains(both.index)
+
+
+@pytest.mark.parametrize("expressions", [("feed:goal",), ("feed:goal", "feed:shot", "f*:go*"), EXPRESSIONS])
+def test_what_is_sifted_out_matches_nothing(expressions: tuple[str, ...]) -> None:
+    """Equalities on values of every type, events of one kind and of many, odd payloads; and most are sifted out."""
+    chance = random.Random(7)
+    both, kept, matched = Naive(), 0, 0
+    for number in range(400):
+        field = chance.choice(["x", "x", "y"])
+        both.set(trigger(f"t{number}", chance.choice(expressions), match_filter={field: chance.choice([number, f"{number}"])}))
+    for portion in range(60):
+        if portion == 40:  # true is equal to 1 in Python, and in no filter
+            both.set(trigger("true", "feed:goal", match_filter={"x": True}))
+        odd = random_payload if portion % 10 == 9 else lambda _: {chance.choice("xy"): chance.choice([1, True, None, "7"])}
+        payloads = [{"x": chance.randrange(4_000)} if chance.random() < 0.9 else odd(chance) for _ in range(128)]
+        events = [Event("feed", chance.choice(["goal", "shot"]), payload) for payload in payloads]
+        sifted = list(both.index.sift(events))
+        assert sifted == sorted(set(sifted))
+        may = set(sifted)
+        for number, event in enumerate(events):
+            expected = both.matches(event)
+            matched += bool(expected)
+            assert number in may or not expected, f"{event} matches {expected}"
+        kept += len(may)
+    assert 0 < matched < kept < 60 * 128 / 2
+
+
+def test_what_touchline_itself_asks_is_never_sifted_out() -> None:
+    """An event of a reserved source, and a crossing, concern rows that no event key names."""
+    events = [Event(source, "t1", {}) for source in RESERVED_SOURCES] + [Event("feed", "goal", {}, watch="w")] * 2
+    assert list(Index().sift(events * 8)) == list(range(8 * len(events)))
 
 
 def nothing_remains(index: Index) -> bool:
