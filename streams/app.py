@@ -19,6 +19,7 @@ from streams.detect import Detect
 from streams.dispatch import Dispatch
 from streams.engine.batch import BatchSchema
 from streams.engine.consumer import BatchTransport
+from streams.engine.recovery import AssignedTables
 from streams.engine.stage import Judge, Stage
 from streams.engine.store import choose_store
 from streams.engine.table import StateTable
@@ -96,6 +97,7 @@ def build_app(settings: Settings) -> BatchApp:
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
+        TableManager=AssignedTables,
         web_enabled=False,
         table_standby_replicas=settings.standbys,
     )
@@ -192,7 +194,10 @@ class Worker:
             await stage.drain()
 
     async def _on_settled(self, _app: Any, **_: Any) -> None:
-        await self._dispatch.take_up(self._partitions(DISPATCHES))
+        await self._dispatch.abandon()
+        if not self.app.consumer.is_assigned():
+            return  # the next rebalance has begun meanwhile
+        self._dispatch.take_up(self._partitions(DISPATCHES))
         self._gate.settle(self._partitions(FIRINGS))
         self.pulse.beat()
 

@@ -76,9 +76,11 @@ class Dispatch:
             if self._looking is not None and is_current(event):
                 self._take(event)
 
-    async def take_up(self, partitions: Collection[int]) -> None:
-        """Go on with what is parked in these partitions, which are this worker's now, before anything new of them is read."""
-        await self.abandon()
+    def take_up(self, partitions: Collection[int]) -> None:
+        """Go on with what is parked in these partitions, which are this worker's now, before anything new of them is read.
+
+        Nothing may be under way: what was, `abandon` stops.
+        """
         for number in partitions:
             taken = self._parking.take_over(number)
             self._taken_up[number] = frozenset(delivery.offset for delivery in taken)

@@ -37,6 +37,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a store on disk, killed or long away | it holds a prefix of the changelog and says which; recovery reads the rest |
 | a broker that lost a fetch session, or a fetch that failed | the next fetch names every partition and where to read on |
 | a coordinator that has not loaded the committed offsets yet | it is asked until it has (`streams/committed.py`) |
+| a rebalance while states are being recovered | nobody hears that the earlier partitions are ready (`recovery.py`) |
 | a commit that is sent again after a rebalance | refused: its offsets are older than the new owner's (`streams/committed.py`) |
 | a rebalance | work begun is finished (`Stage.drain`) before the partitions go; the next owner reads the rest |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |

@@ -56,6 +56,10 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    def is_assigned(self) -> bool:
+        """Whether the partitions it was assigned are still its own: not from when a rebalance begins until it assigns anew."""
+        return not self._thread._ensure_consumer()._subscription.reassignment_in_progress
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Step 2. Records that are dropped here are fetched again: whatever drops them is followed by a seek.
 

@@ -43,3 +43,24 @@ async def test_a_partition_without_a_commit_is_read_from_its_start_after_a_rebal
     await second
     await eventually(broker.all_committed, 60, what="everything is committed")
     await broker.check_answers()
+
+
+async def test_nobody_hears_that_partitions_are_ready_when_they_are_going_or_have_gone(start_toy: StartToy) -> None:
+    """A recovery that ends after the next rebalance began is silent: whoever heard it would take up others' work."""
+    toy = await start_toy()
+    await eventually(lambda: toy.partitions, what="the worker is ready")
+    heard: list[str] = []
+
+    async def hear(*_: object, **__: object) -> None:
+        heard.append("ready")
+
+    toy.app.on_rebalance_complete.connect(hear, weak=False)
+    recovery, generation = toy.app.tables.recovery, toy.app.consumer_generation_id
+    await recovery.on_recovery_completed(generation - 1)
+    assert heard == [], "an earlier generation's"
+    await recovery.on_recovery_completed(generation)
+    assert heard == ["ready"]
+    toy.app.consumer._thread._ensure_consumer()._subscription.begin_reassignment()
+    assert not toy.app.consumer.is_assigned()
+    await recovery.on_recovery_completed(generation)
+    assert heard == ["ready"], "this generation's, of partitions that are going"

@@ -13,6 +13,8 @@ from aiokafka.protocol.fetch import FetchRequest_v11, FetchResponse_v11
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.stores.memory import Store
+from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery
 from faust.tables.table import Table
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Transport
@@ -37,6 +39,8 @@ def test_the_versions_are_those_the_engine_was_read_against() -> None:
         (Fetcher, ["fetched_records", "_create_fetch_waiter"]),
         (SubscriptionState, ["reassignment_in_progress", "fetch_context"]),
         (Table, ["_new_store"]),
+        (Recovery, ["on_recovery_completed"]),
+        (TableManager, ["recovery"]),
         (Store, ["apply_changelog_batch", "on_recovery_completed"]),
         (faust.App, ["_new_transport", "_create_directories", "_on_agent_error"]),
     ],
@@ -144,3 +148,9 @@ def test_the_gap_bookkeeping_is_bypassed_in_both_places() -> None:
     """Faust adds gaps from one place only, and looks at acks through `_new_offset`."""
     assert inspect.getsource(Consumer).count("self._add_gap(") == 1
     assert "self._new_offset(tp)" in inspect.getsource(Consumer._filter_committable_offsets)
+
+
+def test_faust_tells_that_partitions_are_ready_before_it_looks_whether_they_still_are() -> None:
+    """When Faust looks first, streams/engine/recovery.py can go."""
+    source = inspect.getsource(Recovery.on_recovery_completed)
+    assert source.index("on_rebalance_complete.send()") < source.index("consumer_generation_id != generation_id")
