@@ -1,9 +1,12 @@
 """Partitions move while batches are under way."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from streams.settings import Settings
 from tests.integration.engine.conftest import Broker, Feed, StartToy
+from tests.integration.engine.toy import Toy
 from tests.waiting import eventually
 
 
@@ -45,22 +48,40 @@ async def test_a_partition_without_a_commit_is_read_from_its_start_after_a_rebal
     await broker.check_answers()
 
 
-async def test_nobody_hears_that_partitions_are_ready_when_they_are_going_or_have_gone(start_toy: StartToy) -> None:
-    """A recovery that ends after the next rebalance began is silent: whoever heard it would take up others' work."""
-    toy = await start_toy()
-    await eventually(lambda: toy.partitions, what="the worker is ready")
-    heard: list[str] = []
+async def test_nobody_hears_that_partitions_are_ready_when_they_are_going(settings: Settings, start_toy: StartToy) -> None:
+    """A recovery that ends while the next rebalance is under way is silent: whoever heard it would take up others' work."""
+    toy, told = Toy(settings), list[str]()
+    recovery: Any = toy.app.tables.recovery
+    build, complete = recovery._build_highwaters, recovery.on_recovery_completed
+    is_going, is_over = asyncio.Event(), asyncio.Event()
 
-    async def hear(*_: object, **__: object) -> None:
-        heard.append("ready")
+    async def build_late(*arguments: Any) -> None:
+        await is_going.wait()
+        await build(*arguments)
 
-    toy.app.on_rebalance_complete.connect(hear, weak=False)
-    recovery, generation = toy.app.tables.recovery, toy.app.consumer_generation_id
-    await recovery.on_recovery_completed(generation - 1)
-    assert heard == [], "an earlier generation's"
-    await recovery.on_recovery_completed(generation)
-    assert heard == ["ready"]
-    toy.app.consumer._thread._ensure_consumer()._subscription.begin_reassignment()
-    assert not toy.app.consumer.is_assigned()
-    await recovery.on_recovery_completed(generation)
-    assert heard == ["ready"], "this generation's, of partitions that are going"
+    async def complete_and_say_so(generation_id: int = 0) -> None:
+        await complete(generation_id)
+        is_over.set()
+
+    def tell(what: str) -> Callable[..., Awaitable[None]]:
+        async def on_signal(*_: object, **__: object) -> None:
+            told.append(what)
+            if told[-2:] == ["assigned", "revoked"]:
+                is_going.set()
+                await asyncio.wait_for(is_over.wait(), 20)
+
+        return on_signal
+
+    recovery._build_highwaters, recovery.on_recovery_completed = build_late, complete_and_say_so
+    toy.app.on_partitions_revoked.connect(tell("revoked"), weak=False)
+    toy.app.on_partitions_assigned.connect(tell("assigned"), weak=False)
+    toy.app.on_rebalance_complete.connect(tell("ready"), weak=False)
+    starting = asyncio.create_task(toy.start())  # which ends when partitions are ready
+    try:
+        await eventually(lambda: "assigned" in told, what="the first worker has partitions")
+        await start_toy()
+        await eventually(lambda: told[-1] == "ready", what="the first worker is ready")
+        assert told[told.index("assigned") :] == ["assigned", "revoked", "assigned", "ready"]
+    finally:
+        await starting
+        await toy.stop()
