@@ -30,7 +30,7 @@ def run(settings: Settings, host: str, port: int) -> None:
         create_app(settings),
         host=host,
         port=port,
-        loop="uvloop",
+        loop="streams.event_loop:new_event_loop",
         access_log=False,
         log_config=None,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

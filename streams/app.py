@@ -10,7 +10,6 @@ from typing import Any
 
 import faust
 import structlog
-import uvloop
 from faust.types.auth import CredentialsT
 
 from streams.crossings.edge import Edge
@@ -24,6 +23,7 @@ from streams.engine.stage import Judge, Stage
 from streams.engine.store import choose_store
 from streams.engine.table import StateTable
 from streams.engine.writer import Writer
+from streams.event_loop import new_event_loop
 from streams.gate import Gate
 from streams.gating.books import Tables
 from streams.gating.clock import Clock
@@ -239,5 +239,5 @@ async def work(settings: Settings) -> int:
 
 def run(settings: Settings) -> int:
     """The worker process; returns its exit code. Raises KafkaError when the broker cannot be reached at the start."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work(settings))

@@ -36,6 +36,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a batch lost on its way to a standby | it does not follow on what is held: the changelog is read again from there |
 | a store on disk, killed or long away | it holds a prefix of the changelog and says which; recovery reads the rest |
 | a broker that lost a fetch session, or a fetch that failed | the next fetch names every partition and where to read on |
+| a broker that hangs up just before it is sent to | a connection that is gone, and tried again (`streams/event_loop.py`) |
 | a coordinator that has not loaded the committed offsets yet | it is asked until it has (`streams/committed.py`) |
 | a rebalance while states are being recovered | nobody hears that the earlier partitions are ready (`recovery.py`) |
 | a commit that is sent again after a rebalance | refused: its offsets are older than the new owner's (`streams/committed.py`) |
