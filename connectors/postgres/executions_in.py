@@ -5,6 +5,8 @@ we died between the two or the group lost its offsets, changes nothing (projecti
 goes to `dead`, acknowledged before the offset is committed, and the others go on. All instances share the partitions.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -34,10 +36,11 @@ BATCH_RECORDS = 1000
 """Records a transaction writes at most: some ten milliseconds of work, and little to do again after a crash."""
 POLL_MS = 200
 """How long we wait for records before we look whether Postgres is still connected, and which partitions are ours."""
-FETCH_WAIT_MS = 50
-"""How long the broker may hold a fetch open: one that covers only idle partitions holds up busy ones of the same broker."""
-FETCH_MIN_BYTES = 256 * 1024
-"""What it waits for meanwhile, about half a transaction: each costs one, and a commit of offsets, however few its records."""
+RESTS = 3
+"""How many times as long as a transaction took we rest after it, while records come slower than we can write them. More of them
+gather for the next, which costs hardly more, and what an agent waits for has the machine to itself meanwhile."""
+LONGEST_REST_SECONDS = 0.25
+"""Some hundred milliseconds are soon for who looks at an execution."""
 
 Record: TypeAlias = ConsumerRecord[bytes, bytes]
 
@@ -73,8 +76,9 @@ class ExecutionsIn:
                 if batches:
                     if any(partition.partition not in known for partition in batches):
                         known = await self._begin(connection, consumer)  # the topic has more of them than it had
-                    await self._take(connection, producer, batches)
-                    await self._commit(consumer, batches)
+                    async with _rest_after(consumer, sum(map(len, batches.values()))):
+                        await self._take(connection, producer, batches)
+                        await self._commit(consumer, batches)
 
     @asynccontextmanager
     async def _clients(self) -> AsyncIterator[tuple[GroupConsumer, AIOKafkaProducer]]:
@@ -84,8 +88,7 @@ class ExecutionsIn:
             group_id=f"{self._settings.group}-executions",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            fetch_min_bytes=FETCH_MIN_BYTES,
+            fetch_max_wait_ms=POLL_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         producer = AIOKafkaProducer(
@@ -147,6 +150,22 @@ class ExecutionsIn:
         except (CommitFailedError, IllegalStateError) as error:
             # A partition moved away meanwhile. Who has it now reads these records again, and they change nothing.
             log.info("offsets_uncommitted", error=repr(error))
+
+
+@asynccontextmanager
+async def _rest_after(consumer: GroupConsumer, records: int) -> AsyncIterator[None]:
+    """A transaction of so many records, and the rest after it; none after a full one, since more are waiting.
+
+    Nothing is fetched until the rest is over: fetched now, a few records would be all that the next transaction gets.
+    """
+    if records >= BATCH_RECORDS:
+        yield
+        return
+    began = time.monotonic()
+    consumer.pause(*consumer.assignment())
+    yield
+    await asyncio.sleep(min(RESTS * (time.monotonic() - began), LONGEST_REST_SECONDS))
+    consumer.resume(*consumer.paused())
 
 
 def read_record(record: Record) -> Told:
