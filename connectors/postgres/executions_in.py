@@ -36,7 +36,9 @@ BATCH_RECORDS = 1000
 """Records a transaction writes at most: some ten milliseconds of work, and little to do again after a crash."""
 POLL_MS = 200
 """How long we wait for records before we look whether Postgres is still connected, and which partitions are ours."""
-RESTS = 3
+FETCH_WAIT_MS = 50
+"""How long the broker may hold a fetch open: one that covers only idle partitions holds up busy ones of the same broker."""
+REST_RATIO = 3
 """How many times as long as a transaction took we rest after it, while records come slower than we can write them. More of them
 gather for the next, which costs hardly more, and what an agent waits for has the machine to itself meanwhile."""
 LONGEST_REST_SECONDS = 0.25
@@ -76,7 +78,7 @@ class ExecutionsIn:
                 if batches:
                     if any(partition.partition not in known for partition in batches):
                         known = await self._begin(connection, consumer)  # the topic has more of them than it had
-                    async with _rest_after(consumer, sum(map(len, batches.values()))):
+                    async with _rest_after(consumer, batches):
                         await self._take(connection, producer, batches)
                         await self._commit(consumer, batches)
 
@@ -88,7 +90,7 @@ class ExecutionsIn:
             group_id=f"{self._settings.group}-executions",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=POLL_MS,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         producer = AIOKafkaProducer(
@@ -153,18 +155,20 @@ class ExecutionsIn:
 
 
 @asynccontextmanager
-async def _rest_after(consumer: GroupConsumer, records: int) -> AsyncIterator[None]:
-    """A transaction of so many records, and the rest after it; none after a full one, since more are waiting.
+async def _rest_after(consumer: GroupConsumer, batches: Mapping[TopicPartition, list[Record]]) -> AsyncIterator[None]:
+    """A transaction of these records, and the rest after it; none while more are waiting.
 
     Nothing is fetched until the rest is over: fetched now, a few records would be all that the next transaction gets.
     """
-    if records >= BATCH_RECORDS:
+    # When it was last asked, the broker had more of these partitions. One that moved away meanwhile is not ours to ask for.
+    mine = consumer.assignment() & batches.keys()
+    if any((consumer.highwater(partition) or 0) > batches[partition][-1].offset + 1 for partition in mine):
         yield
         return
     began = time.monotonic()
     consumer.pause(*consumer.assignment())
     yield
-    await asyncio.sleep(min(RESTS * (time.monotonic() - began), LONGEST_REST_SECONDS))
+    await asyncio.sleep(min(REST_RATIO * (time.monotonic() - began), LONGEST_REST_SECONDS))
     consumer.resume(*consumer.paused())
 
 
