@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -67,7 +68,14 @@ STAGES: dict[str, tuple[Topic, ...]] = {
 
 
 class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete types
-    """Faust with whole-batch delivery."""
+    """Faust with whole-batch delivery. `finish` ends what was begun; nothing new is taken meanwhile."""
+
+    finish: Callable[[], Awaitable[None]]
+
+    async def _consumer_wait_empty(self, consumer: Any, _logger: Any) -> None:
+        """Faust's last step before partitions go, and before it stops: what is done is committed, so nobody repeats it."""
+        await self.finish()
+        await consumer.commit_done()
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -81,9 +89,9 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete type
         """None: states lie where their stores put them, and Faust's directories would stay empty wherever it was started."""
 
 
-def build_app(settings: Settings) -> BatchApp:
+def build_app(settings: Settings, finish: Callable[[], Awaitable[None]]) -> BatchApp:
     """The Faust app, without agents. It makes no topics: `touchline topics create` has."""
-    return BatchApp(
+    app = BatchApp(
         id=settings.group,
         broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
@@ -93,7 +101,7 @@ def build_app(settings: Settings) -> BatchApp:
         broker_commit_interval=COMMIT_SECONDS,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=BUFFERED_BATCHES,
-        stream_wait_empty=False,  # Stage.drain waits for what is under way; dispatches are abandoned, not waited for
+        stream_wait_empty=False,  # `finish` waits for what is under way; dispatches are abandoned, not waited for
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
@@ -101,6 +109,8 @@ def build_app(settings: Settings) -> BatchApp:
         web_enabled=False,
         table_standby_replicas=settings.standbys,
     )
+    app.finish = finish
+    return app
 
 
 class Worker:
@@ -114,7 +124,7 @@ class Worker:
         self.rows = Rows(settings, on_change=self.registry.apply, on_applied=self.pulse.beat)
         self.lease = Lease(self.pulse, self.rows)
         self.writer = Writer(settings)
-        self.app = build_app(settings)
+        self.app = build_app(settings, self._finish)
         self._add_stages()
 
     def _add_stages(self) -> None:
@@ -149,7 +159,6 @@ class Worker:
             source = app.topic(stage.topic.full_name(settings), schema=BatchSchema())
             app.agent(source, name=stage.topic.name)(stage.run)
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)
-        app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         app.on_rebalance_complete.connect(self._on_settled, weak=False)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -168,10 +177,7 @@ class Worker:
         crashed = not stopping.done()
         stopping.cancel()
         await self._clock.stop()
-        if not crashed:
-            await self._on_revoked(self.app, ())
         await self.app.stop()
-        await self._drain()  # what was judged since
         await self._dispatch.close()
         await self.rows.stop()
         await self.writer.stop()
@@ -183,15 +189,12 @@ class Worker:
         await self.rows.catch_up()
         log.info("partitions_assigned", partitions=len(assigned))
 
-    async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
+    async def _finish(self) -> None:
         self._gate.settle(())
         await self._dispatch.abandon()
-        await self._drain()
-        self.pulse.beat()
-
-    async def _drain(self) -> None:
         for stage in self._judging:
             await stage.drain()
+        self.pulse.beat()
 
     async def _on_settled(self, _app: Any, **_: Any) -> None:
         await self._dispatch.abandon()

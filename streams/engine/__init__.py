@@ -14,7 +14,8 @@ The life of a batch; the same numbers stand in `consumer_thread.py`, `consumer.p
 4. send      Outputs go out as record batches, in the order of their inputs, and every ack is awaited.
 5. remember  State changes, one per key, go to the changelog as one record batch, its ack is awaited, and only then does
              a store on disk get them, with the changelog's offset.
-6. ack       The batch is noted as done; the longest done prefix is what the next commit writes.
+6. ack       The batch is noted as done; the longest done prefix is what the next commit writes, which comes twice a second, and
+             before partitions go.
 
 Steps 5 and 6 are taken for all batches of a partition that are ready: while one write of states is under way, those that
 finish step 4 wait for the next, and settle in it together. Fetches run in the loop of the stages, not in Faust's second thread.
@@ -40,7 +41,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a coordinator that has not loaded the committed offsets yet | it is asked until it has (`streams/committed.py`) |
 | a rebalance while states are being recovered | nobody hears that the earlier partitions are ready (`recovery.py`) |
 | a commit that is sent again after a rebalance | refused: its offsets are older than the new owner's (`streams/committed.py`) |
-| a rebalance | work begun is finished (`Stage.drain`) before the partitions go; the next owner reads the rest |
+| a rebalance, or a stop in good order | work begun is finished and committed before partitions go; others read the rest |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
 | a stage that fails at a record | the process stops: Faust would start the stage again behind the batch |
 | an output that cannot be sent | the process stops; it never goes on past a hole |

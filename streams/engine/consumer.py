@@ -130,6 +130,11 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Nothing: batches are counted, so gaps between or inside them mean nothing."""
 
+    async def commit_done(self) -> None:
+        """Commit all that is acked by now, also what a commit that is under way came too early for."""
+        await self.maybe_wait_for_commit_to_finish()
+        await self.commit()
+
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         """Forget the acks of partitions that go."""
         await super().on_partitions_revoked(revoked)

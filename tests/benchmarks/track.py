@@ -66,12 +66,12 @@ class Track:
         """A lap of touchline's detect alone: the same job."""
         return await self._touchline(self._detect_course(PREFIX + CROSSINGS.name, self.records), "detect", workers=workers)
 
-    async def run_match(self, mixed: int) -> tuple[Lap, int]:
+    async def run_match(self, mixed: int, workers: int = 1) -> tuple[Lap, int]:
         """A lap of detect and match together, with the crossing triggers and `mixed` others; and how many firings are right."""
         truth = firings(self.records, truth_of(self.records), mixed)
         output = PREFIX + FIRINGS.name
         course = Course(output, truth.total(), self.records, lambda broker, since: check_firings(truth, broker, output, since))
-        return await self._touchline(course, "detect", "match"), truth.total()
+        return await self._touchline(course, "detect", "match", workers=workers), truth.total()
 
     async def soak(self, seconds: float, memory_mib: list[float]) -> tuple[float, int]:
         """Feed detect and match half of what they just did, for so long, and sample the worker's memory into `memory_mib`.

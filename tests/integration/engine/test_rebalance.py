@@ -13,7 +13,7 @@ from tests.waiting import eventually
 async def test_a_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
     stored: Settings, start_toy: StartToy, feed: Feed, broker: Broker
 ) -> None:
-    """Workers come and go while a backlog is read; each record has one outcome, counted on from the one before."""
+    """Workers come and go while a backlog is read; each record is read once, and counted on from the one before."""
     await feed.write(40_000)
     first = await start_toy(stored)
     await eventually(lambda: first.counts["read"] > 0, what="the first worker is at work")
@@ -27,6 +27,32 @@ async def test_a_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
     await second.stop()
     await feed.write(20_000)
     await eventually(broker.all_committed, 60, what="everything is committed")
+    await broker.check_answers()
+    read = [(toy.counts["read"], toy.counts["skipped"]) for toy in (first, second, third)]
+    assert [sum(numbers) for numbers in zip(*read, strict=True)] == [100_000, 0], read
+
+
+async def test_what_is_done_is_committed_before_partitions_go(
+    settings: Settings, start_toy: StartToy, feed: Feed, broker: Broker
+) -> None:
+    """Nothing is judged twice when a worker joins or leaves in good order, however long ago the others last committed."""
+    first = Toy(settings)
+    first.app.conf.broker_commit_interval = 3_600.0
+    await first.start()
+    try:
+        await feed.write(4_000)
+        await eventually(lambda: first.counts["read"] == 4_000, what="the first worker has read everything")
+        assert await broker.committed() == dict.fromkeys(range(4), 0)
+        second = await start_toy()
+        await eventually(lambda: second.partitions, what="the second worker has partitions")
+        await feed.write(4_000)
+        await eventually(lambda: first.counts["read"] + second.counts["read"] == 8_000, what="both have read everything")
+    finally:
+        await first.stop()
+    await feed.write(4_000)
+    await eventually(broker.all_committed, 60, what="everything is committed")
+    assert (first.counts + second.counts)["read"] == 12_000
+    assert (first.counts + second.counts)["skipped"] == 0
     await broker.check_answers()
 
 

@@ -11,7 +11,6 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from typing import Any
 
 import msgspec
 
@@ -88,14 +87,13 @@ class Toy:
         self.counts: Counter[str] = Counter()
         self.judged: Counter[int] = Counter()
         self.writer = HeldWriter(settings)
-        self.app = build_app(settings)
+        self.app = build_app(settings, self._finish)
         self.table: StateTable[Tally] = StateTable(
             self.app, "edges", settings.partitions, Tally, choose_store(settings), by_age=True
         )
         self.stage = Stage(EVENTS, self.writer, self.judge, self.counts, self.ready)
         topic = self.app.topic(EVENTS.full_name(settings), schema=BatchSchema())
         self.app.agent(topic, name="toy")(self.stage.run)
-        self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         self._answers = CROSSINGS.full_name(settings)
         self.running = False
 
@@ -133,9 +131,7 @@ class Toy:
         """Leave in good order."""
         self.running = False
         self.writer.release()
-        await self.stage.drain()
         await self.app.stop()
-        await self.stage.drain()  # what was judged since
         await self.writer.stop()
 
     @property
@@ -163,7 +159,7 @@ class Toy:
             found |= {key: partition[key] for key in partition}
         return found
 
-    async def _on_revoked(self, _app: Any, _revoked: Any, **_: Any) -> None:
+    async def _finish(self) -> None:
         await self.stage.drain()
 
 

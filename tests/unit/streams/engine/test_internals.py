@@ -31,7 +31,7 @@ def test_the_versions_are_those_the_engine_was_read_against() -> None:
     ("owner", "names"),
     [
         (Consumer, ["_wait_next_records", "_new_offset", "_filter_tps_with_pending_acks", "_add_gap", "_is_changelog_tp",
-                    "perform_seek", "ack", "getmany"]),
+                    "perform_seek", "ack", "getmany", "commit", "maybe_wait_for_commit_to_finish"]),
         (AIOKafkaConsumerThread, ["_create_worker_consumer", "_fetch_records", "_ensure_consumer", "call_thread",
                                   "seek_to_committed"]),
         (ServiceThread, ["_stopped_set", "set_shutdown", "_stop_children", "_stop_futures", "_stop_exit_stacks"]),
@@ -42,7 +42,7 @@ def test_the_versions_are_those_the_engine_was_read_against() -> None:
         (Recovery, ["on_recovery_completed"]),
         (TableManager, ["recovery"]),
         (Store, ["apply_changelog_batch", "on_recovery_completed"]),
-        (faust.App, ["_new_transport", "_create_directories", "_on_agent_error"]),
+        (faust.App, ["_new_transport", "_create_directories", "_on_agent_error", "_consumer_wait_empty"]),
     ],
 )  # fmt: skip
 def test_what_the_engine_overrides_or_calls_is_there(owner: type, names: list[str]) -> None:

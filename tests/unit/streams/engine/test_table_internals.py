@@ -13,6 +13,8 @@ from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import ConsumerRebalanceListener
 
+from streams.engine.consumer import BatchConsumer
+
 
 def come_in_order(function: object, *texts: str) -> bool:
     """Whether a function's source has these texts, one after the other."""
@@ -76,6 +78,15 @@ def test_the_sources_are_sought_and_the_queues_emptied_before_a_rebalance_counts
     assert come_in_order(Recovery.on_recovery_completed, *ends)
     assert come_in_order(Recovery._resume_streams, *ends)
     assert come_in_order(App.on_rebalance_end, "self.rebalancing = False")
+
+
+def test_nothing_new_is_taken_when_what_was_begun_is_finished_before_partitions_go_and_before_a_stop() -> None:
+    """`BatchApp` finishes and commits there, while the offsets that are acked are still known."""
+    halted = ("consumer.stop_flow)()", "self.flow_control.suspend)()", "self.flow_control.clear)()", "_consumer_wait_empty)(")
+    assert come_in_order(App._on_partitions_revoked, *halted)
+    halted = ("consumer.stop_flow()", "self.flow_control.suspend()", "self.flow_control.clear()", "_consumer_wait_empty(")
+    assert come_in_order(App._stop_consumer, *halted)
+    assert come_in_order(BatchConsumer.on_partitions_revoked, "super().on_partitions_revoked(revoked)", "self._acks.pop")
 
 
 def test_what_was_read_is_remembered_in_one_dictionary() -> None:
