@@ -15,6 +15,7 @@ import uvloop
 from tests.benchmarks.engines.garage import bare_loop, other_engines
 from tests.benchmarks.executions import measure_executions
 from tests.benchmarks.firings import measure_firings
+from tests.benchmarks.hop import measure_hop
 from tests.benchmarks.ingest import measure_ingest
 from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.live import measure_live
@@ -50,6 +51,8 @@ RESULTS = Path(__file__).with_name("results")
 TRIGGERS = (1, 1_000, 100_000)
 """Triggers that match is measured with, ascending: rows are only ever added."""
 
+HOP_RATES = (100, 1_000)
+"""Records a second through the bare hop."""
 LOADED_ROWS, LIVE_ROWS = 1_000_000, 100_000
 """Rows that a worker loads, and rows beside which a new one becomes live."""
 
@@ -105,8 +108,9 @@ class Bench:
         size = MatchSize(triggers, 0, [], [])
         for _ in range(self.rounds):
             size.bare.append(await track.run_entry(bare_loop()))
-            lap, size.firings = await track.run_match(triggers)
-            size.touchline.append(lap)
+            for laps, workers in ((size.touchline, 1), (size.two_workers, 2)):
+                lap, size.firings = await track.run_match(triggers, workers)
+                laps.append(lap)
         return size
 
     async def matcher(self, _scratch: Path) -> None:
@@ -125,11 +129,12 @@ class Bench:
         self.results.rows = Rows(found, loading, live)
 
     async def latency(self, scratch: Path) -> None:
-        """A hub of our own, and every pace."""
+        """A bare hop, then every pace, with a hub of our own."""
         hub = Hub()
         found = conditions()
         async with hub.listening(), whole_installation(scratch / "latency") as whole:
-            self.results.latency = Latency(found, await measure_latency(whole, hub, self.seconds, say))
+            hops = [await measure_hop(whole.addresses.kafka, rate, self.seconds, scratch) for rate in HOP_RATES]
+            self.results.latency = Latency(found, await measure_latency(whole, hub, self.seconds, say), hops)
 
     async def ingest(self, scratch: Path) -> None:
         """The door alone."""

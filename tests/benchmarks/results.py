@@ -8,6 +8,7 @@ import msgspec
 
 from tests.benchmarks.executions import ExecutionFigures
 from tests.benchmarks.firings import FiringFigures
+from tests.benchmarks.hop import Hop
 from tests.benchmarks.live import Live
 from tests.benchmarks.loading import Loading
 from tests.benchmarks.machine import Conditions, Machine
@@ -24,12 +25,13 @@ class Detect(msgspec.Struct):
 
 
 class MatchSize(msgspec.Struct):
-    """Laps with this many triggers beside those that watch a crossing, and of the bare loop between them."""
+    """Laps with this many triggers beside those that watch a crossing: round by round the bare loop, one worker and two."""
 
     triggers: int
     firings: int
     bare: list[Lap]
     touchline: list[Lap]
+    two_workers: list[Lap] = []
 
 
 class Match(msgspec.Struct):
@@ -62,10 +64,11 @@ class Pace(msgspec.Struct):
 
 
 class Latency(msgspec.Struct):
-    """From POST to inject, through a whole installation."""
+    """From POST to inject, through a whole installation; and what a bare hop takes on its broker while it is idle."""
 
     conditions: Conditions
     paces: list[Pace]
+    hops: list[Hop] = []
 
 
 class Door(msgspec.Struct):
@@ -171,6 +174,12 @@ def write_results(path: Path, results: Results) -> None:
     """Write them, for people too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
+
+
+def ratio(laps: list[Lap], others: list[Lap], measure: str = "records_per_second") -> float:
+    """The median of the rounds' ratios, since a machine's pace changes between rounds; 0 when a lap failed or none was run."""
+    pairs = [(getattr(lap, measure), getattr(other, measure)) for lap, other in zip(laps, others, strict=False)]
+    return median(ours / theirs for ours, theirs in pairs) if pairs and all(theirs for _, theirs in pairs) else 0.0
 
 
 def middle(laps: list[Lap]) -> Lap:

@@ -6,7 +6,7 @@ from itertools import chain
 from tests.benchmarks.engines.garage import BARE_LOOP, KAFKA_STREAMS, PLAIN_FAUST, TOUCHLINE
 from tests.benchmarks.executions import RECORDS_PER_SECOND
 from tests.benchmarks.race import Lap
-from tests.benchmarks.results import Detect, Executions, Firings, Latency, Match, Matcher, Results, Rows, Soak, middle
+from tests.benchmarks.results import Detect, Executions, Firings, Latency, Match, Matcher, Results, Rows, Soak, middle, ratio
 from tests.benchmarks.rowsets import MIX
 
 Target = tuple[str, str, float, bool]
@@ -33,29 +33,32 @@ def targets(results: Results) -> Iterator[Target]:
 
 def best(detect: Detect) -> dict[str, Lap]:
     """Each engine's middle lap, in the order they ran."""
-    names = dict.fromkeys(lap.engine for lap in detect.laps)
-    return {name: middle([lap for lap in detect.laps if lap.engine == name]) for name in names}
+    return {name: middle(laps_of(detect, name)) for name in dict.fromkeys(lap.engine for lap in detect.laps)}
+
+
+def laps_of(detect: Detect, engine: str) -> list[Lap]:
+    """One engine's laps, round by round."""
+    return [lap for lap in detect.laps if lap.engine == engine]
 
 
 def _detect(detect: Detect) -> Iterator[Target]:
-    laps = best(detect)
-    ours = laps[TOUCHLINE]
     for what, bound, measure, other in (
         ("detect to the bare loop, records/s", 0.8, "records_per_second", BARE_LOOP),
         ("detect to Kafka Streams, records per CPU second", 1.1, "records_per_cpu_second", KAFKA_STREAMS),
         ("detect to plain Faust, records/s", 40, "records_per_second", PLAIN_FAUST),
     ):
-        theirs = getattr(laps[other], measure) if other in laps else 0
-        if theirs:
-            yield _at_least(what, bound, getattr(ours, measure) / theirs)
+        found = ratio(laps_of(detect, TOUCHLINE), laps_of(detect, other), measure)
+        if found:
+            yield _at_least(what, bound, found)
 
 
 def _match(match: Match) -> Iterator[Target]:
     size = match.sizes[-1]
-    bare = middle(size.bare).records_per_second
-    if bare:
-        what = f"detect and match, {size.triggers:,} triggers, to the bare loop"
-        yield _at_least(what, 0.5, middle(size.touchline).records_per_second / bare)
+    what = f"detect and match, {size.triggers:,} triggers, to the bare loop"
+    for workers, laps in (("one worker", size.touchline), ("two workers", size.two_workers)):
+        found = ratio(laps, size.bare)
+        if found:
+            yield _at_least(f"{what}, {workers}", 0.5, found)
 
 
 def _matcher(matcher: Matcher) -> Iterator[Target]:
