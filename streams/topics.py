@@ -62,7 +62,7 @@ ROWS = (TRIGGERS, HUBS, SOURCES, WORKSPACES, KEYS)
 TOPICS = (EVENTS, CROSSINGS, FIRINGS, DISPATCHES, EXECUTIONS, DEAD, *ROWS, HEARTBEATS)
 
 
-@lru_cache(maxsize=1_000_000)
+@lru_cache(maxsize=100_000)  # 24 MiB when it is full, which it is soon: each fresh instance of an agent has a key of its own
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition Kafka's own partitioner (murmur2) gives this key; remembered, since it is computed in Python.
 

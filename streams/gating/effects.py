@@ -57,11 +57,13 @@ class Effects:
         trigger, firing = case.trigger, case.firing
         execution = _execution(firing, status, at_ms, reason)
         execution.workspace, execution.agent_id = trigger.workspace, trigger.agent_id
-        execution.hub_id, _, execution.agent_instance_id = place_of(trigger, firing).partition("/")
         if prepared is None:
+            execution.hub_id, _, execution.agent_instance_id = place_of(trigger, firing).partition("/")
             execution.lineage = lineage_of(trigger, firing, case.events)
         else:
-            execution.lineage, execution.input = prepared.dispatch.inject.lineage, prepared.input
+            dispatch = prepared.dispatch
+            execution.hub_id, execution.agent_instance_id = dispatch.hub_id, dispatch.inject.agent_instance_id
+            execution.lineage, execution.input = dispatch.inject.lineage, prepared.input
         if status in (Status.PENDING, Status.QUEUED):
             execution.one_shot_generation = trigger.generation if trigger.one_shot else 0
             execution.slot = case.slot if case.policy.holds_slots else ""
