@@ -101,7 +101,7 @@ def build_app(settings: Settings, finish: Callable[[], Awaitable[None]]) -> Batc
         broker_commit_interval=COMMIT_SECONDS,
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=BUFFERED_BATCHES,
-        stream_wait_empty=False,  # `finish` waits for what is under way; dispatches are abandoned, not waited for
+        stream_wait_empty=False,  # `finish` waits for what is under way, but for no hub that takes minutes
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
@@ -191,7 +191,7 @@ class Worker:
 
     async def _finish(self) -> None:
         self._gate.settle(())
-        await self._dispatch.abandon()
+        await self._dispatch.finish()
         for stage in self._judging:
             await stage.drain()
         self.pulse.beat()

@@ -32,6 +32,8 @@ PARK_AFTER_SECONDS = 2.0
 restart reads again stays small."""
 READ_AHEAD = 2_000
 """Dispatches held that are neither over nor parked; with so many nothing more is read. A backlog passes unparked at 1,000/s."""
+CALLS_END_SECONDS = 0.5
+"""How long calls under way may take to end before partitions go. Longer would keep the whole group waiting for one slow hub."""
 LOOK_SECONDS = 0.25
 """How often the stage looks for what is to be parked, and at what no call leads to."""
 
@@ -91,13 +93,19 @@ class Dispatch:
             log.info("dispatches_taken_up", dispatches=len(self._held), partitions=len(partitions))
         self._looking = asyncio.create_task(self._look(), name="dispatch-look")
 
+    async def finish(self) -> None:
+        """Let calls end and park what is not over, before partitions go: whoever has them next repeats no call that ended."""
+        await self._stop_looking()
+        await self._lanes.halt(CALLS_END_SECONDS)
+        await self._lanes.stop()
+        for delivery in self._held:
+            if not delivery.ended and not delivery.parked:
+                self._park(delivery)
+        await self.abandon()
+
     async def abandon(self) -> None:
-        """Stop all that is under way: the partitions go to somebody else, who will inject again, with the same keys."""
-        if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
-            self._looking = None
+        """Stop all that is under way: the partitions are somebody else's, who will inject again, with the same keys."""
+        await self._stop_looking()
         await self._lanes.stop()
         await self._reports.drain()  # what it leads to is written after it
         await self._parking.drain()
@@ -110,6 +118,13 @@ class Dispatch:
     async def close(self) -> None:
         """Hang up."""
         await self.abandon()
+
+    async def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
+            self._looking = None
 
     def _has_room(self) -> bool:
         has_few = self._unacked < READ_AHEAD and len(self._held) < self._waiting_max

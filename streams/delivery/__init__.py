@@ -14,11 +14,13 @@ and it lets go of its batch. The life of a batch here, where other stages have t
              ended, with 4 done: a tombstone. One that is dropped because its execution was cancelled: a tombstone.
 6. ack       When every record of the batch has ended and been reported, or is parked, or is dropped.
 
-After a rebalance, or a restart, whoever gets a partition takes up what is parked there, in the order of the input and with the
-attempts counted so far, before it reads the partition's first new record, and also when no new record comes.
+Before partitions go, calls under way get CALLS_END_SECONDS to end, and the rest is parked: no batch is read again, and no call
+that ended is repeated. After a rebalance, or a restart, whoever gets a partition takes up what is parked there, in the order of
+the input and with the attempts counted so far, before it reads the partition's first new record, and also when none comes.
 
 | what fails | what holds |
 | --- | --- |
+| a rebalance, or a stop in good order, while a call is under way | it ends first; one that takes too long is made again |
 | killed while a call is under way | it is read again, or taken up again; the hub knows the Idempotency-Key |
 | killed between 4 and 5 | it is taken up, the hub gives the same answer to the same key, and it is reported once more |
 | killed between parking (5) and 6 | the record is read again, and is known by its offset: it is not called twice at once |

@@ -40,9 +40,9 @@ class Courier:
         self._alarm: asyncio.TimerHandle | None = None
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a call is under way."""
-        return bool(self._tasks)
+    def calls(self) -> frozenset["asyncio.Task[None]"]:
+        """Those under way."""
+        return frozenset(self._tasks)
 
     def offer(self, lane: Lane) -> None:
         """One more lane is ready."""

@@ -36,6 +36,7 @@ class Lanes:
         self._couriers: dict[str, Courier] = {}
         self._retired: list[Courier] = []
         """Those of rows that are others now, until their last calls are through."""
+        self._halted = False
 
     def enter(self, delivery: Delivery) -> None:
         """Take a dispatch. A cancel concerns only its own inject: it has no place behind others."""
@@ -71,7 +72,17 @@ class Lanes:
             else:
                 courier.client.close_idle()
                 self._give_up_on(courier)
-        self._retired = [courier for courier in self._retired if courier.is_busy]
+        self._retired = [courier for courier in self._retired if courier.calls]
+
+    async def halt(self, seconds: float) -> None:
+        """Begin no more calls until `stop`, and give those that are under way so long to end."""
+        self._halted = True
+        couriers = [*self._couriers.values(), *self._retired]
+        for courier in couriers:
+            courier.ready.clear()
+        calls = [call for courier in couriers for call in courier.calls]
+        if calls:
+            await asyncio.wait(calls, timeout=seconds)
 
     async def stop(self) -> None:
         """End all that is under way, and forget all that waits."""
@@ -79,6 +90,7 @@ class Lanes:
             if lane.timer is not None:
                 lane.timer.cancel()
         couriers = [*self._couriers.values(), *self._retired]
+        self._halted = False
         self._lanes.clear()
         self._couriers.clear()
         self._retired.clear()
@@ -97,6 +109,8 @@ class Lanes:
     def _route(self, lane: Lane) -> None:
         """Its first dispatch goes to a courier, or waits until it is due; one that no hub takes is over."""
         lane.offered = False
+        if self._halted:
+            return
         if lane.timer is not None:
             lane.timer.cancel()
             lane.timer = None

@@ -1,6 +1,8 @@
 """Workers that come and go under a stream of events, as they do when operators scale them."""
 
 import asyncio
+import threading
+import time
 from collections import Counter
 from itertools import count
 
@@ -12,13 +14,23 @@ from streams.heartbeat import decode
 from streams.settings import Settings
 from streams.topics import DISPATCHES, EVENTS, FIRINGS, HEARTBEATS, partition_of
 from streams.trigger import Trigger
+from tests.acceptance.receiver import COMPLETED, Answer, Received, Receiver
 from tests.benchmarks.triggers import write_rows
 from tests.integration.api import records
+from tests.integration.dispatching import Line
 from tests.integration.working import worker
 from tests.waiting import eventually
 
 EVERY_SECONDS = 0.02
 EVENTS_AT_ONCE = 5
+
+
+async def send_on(line: Line, ended: asyncio.Event) -> list[str]:
+    """Dispatch to ten instances in turn until `ended`; the executions' ids."""
+    sent: list[str] = []
+    while not ended.is_set():
+        sent.append(await line.send("hub", f"desk-{len(sent) % 10}", len(sent)))
+    return sent
 
 
 async def feed(settings: Settings, ended: asyncio.Event) -> set[str]:
@@ -41,11 +53,11 @@ async def feed(settings: Settings, ended: asyncio.Event) -> set[str]:
 
 
 async def share_the_work(settings: Settings, workers: int) -> None:
-    """Return when so many workers hold all partitions of `firings` between them, by what each said last."""
+    """Return when so many workers hold all partitions of `dispatches` between them, by what each said last."""
 
     async def shared() -> bool:
         said = {record.key: record.value for record in await records(settings, HEARTBEATS)}
-        shares = [decode(value).stages.get("gate", []) for value in said.values() if value]
+        shares = [decode(value).stages.get("dispatch", []) for value in said.values() if value]
         return all(shares) and [len(shares), sum(map(len, shares))] == [workers, settings.partitions]
 
     await eventually(shared, 60, f"{workers} workers share the partitions")
@@ -78,3 +90,60 @@ async def test_workers_that_join_and_leave_in_good_order_make_nothing_fire_twice
     firings = Counter(decode_firing(record.value).event.id for record in await records(installation, FIRINGS))
     assert firings == Counter(written)
     assert set((await dispatched(installation)).values()) == {1}
+
+
+async def test_workers_that_join_and_leave_in_good_order_call_no_hub_twice(installation: Settings) -> None:
+    """A hub that takes 50 ms hears each execution once, though calls are under way whenever partitions go."""
+
+    def answer(_: Received) -> Answer:
+        time.sleep(0.05)
+        return COMPLETED
+
+    ended = asyncio.Event()
+    with Receiver(answer=answer) as hub:
+        async with Line(installation) as line, worker(installation) as first:
+            await line.register("hub", hub.base_url)
+            await share_the_work(installation, 1)
+            sending = asyncio.create_task(send_on(line, ended))
+            await eventually(lambda: hub.received, what="it is at work")
+            async with worker(installation):
+                await share_the_work(installation, 2)
+                first.terminate()
+                assert await first.wait() == 0
+                await share_the_work(installation, 1)
+                ended.set()
+                sent = await sending
+                await eventually(lambda: len(hub.received) >= len(sent), 60, "the hub has heard of all")
+                heard = Counter(received.headers["idempotency-key"] for received in hub.received)
+    assert heard == Counter(sent)
+
+
+async def test_only_a_call_that_takes_too_long_is_made_again_when_a_worker_stops(installation: Settings) -> None:
+    """Of one batch the first was answered, the second not, the third waits behind it: the successor begins at the second."""
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def answer(received: Received) -> Answer:
+        if received.body["event"]["payload"]["number"] == 1 and not hangs.is_set():
+            hangs.set()
+            go_on.wait()
+        return COMPLETED
+
+    with Receiver(answer=answer) as hub:
+        async with Line(installation) as line:
+            await line.register("hub", hub.base_url)
+            sent = [await line.send("hub", "desk", number) for number in range(3)]
+            async with worker(installation) as first:
+                await eventually(hangs.is_set, 60, "the second call is under way")
+                first.terminate()
+                assert await first.wait() == 0
+            assert await line.committed() == 3
+            assert len(await line.parked()) == 2
+            async with worker(installation):
+                await eventually(lambda: len(hub.received) >= 4, 60, "its successor has called")
+
+                async def told() -> bool:
+                    return await line.statuses(*sent) == [["RUNNING", "COMPLETED"]] * 3
+
+                await eventually(told, 30, "all are told of, once")
+        go_on.set()
+    assert [received.body["event"]["payload"]["number"] for received in hub.received] == [0, 1, 1, 2]
