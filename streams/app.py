@@ -48,6 +48,8 @@ log = structlog.get_logger()
 
 SESSION_TIMEOUT_SECONDS = 10.0
 """Silence after which the group gives a worker's partitions to others: a dead worker's events wait this long."""
+GROUP_HEARTBEAT_SECONDS = 0.5
+"""How soon a worker hears that the group rebalances: events wait so long, at most, when a worker joins or leaves."""
 COMMIT_SECONDS = 0.5
 """How often offsets are committed: what a successor reads again, and skips, is at most this much."""
 BUFFERED_BATCHES = 16
@@ -96,7 +98,7 @@ def build_app(settings: Settings, finish: Callable[[], Awaitable[None]]) -> Batc
         broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
         broker_session_timeout=SESSION_TIMEOUT_SECONDS,
-        broker_heartbeat_interval=SESSION_TIMEOUT_SECONDS / 5,
+        broker_heartbeat_interval=GROUP_HEARTBEAT_SECONDS,
         broker_rebalance_timeout=SESSION_TIMEOUT_SECONDS,
         broker_commit_interval=COMMIT_SECONDS,
         consumer_auto_offset_reset="earliest",

@@ -42,6 +42,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a rebalance while states are being recovered | nobody hears that the earlier partitions are ready (`recovery.py`) |
 | a commit that is sent again after a rebalance | refused: its offsets are older than the new owner's (`streams/committed.py`) |
 | a rebalance, or a stop in good order | work begun is finished and committed before partitions go; others read the rest |
+| a stop that meets a rebalance | its last commit may be refused: half a second's worth is read again, with the same ids |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
 | a stage that fails at a record | the process stops: Faust would start the stage again behind the batch |
 | an output that cannot be sent | the process stops; it never goes on past a hole |

@@ -11,6 +11,9 @@ from mode.utils.futures import notify
 from streams.engine.batch import Batch
 from streams.engine.consumer_thread import BatchConsumerThread
 
+UNREADABLE_SECONDS = 0.02
+"""How often it is looked whether a partition may be read while none may, as in a rebalance, or with all queues full."""
+
 
 class Acks:
     """One partition's delivered batches of one epoch, by their last offsets, until they are acked."""
@@ -83,6 +86,16 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
                 if is_source:
                     self._enter(tp, batch)
                 yield tp, self._message(tp, batch)
+
+    async def _wait_next_records(self, timeout: float) -> tuple[dict[TP, Batch] | None, set[TP] | None]:
+        """Step 1. Where no partition may be read Faust looks again after a second, and events wait so long for a rebalance."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        if not self.app.client_only and not self._get_active_partitions():
+            await self.sleep(UNREADABLE_SECONDS)
+            return {}, set()
+        found: tuple[dict[TP, Batch] | None, set[TP] | None] = await super()._wait_next_records(timeout)
+        return found
 
     def _enter(self, tp: TP, batch: Batch) -> None:
         acks = self._acks.get(tp)

@@ -89,6 +89,12 @@ def test_nothing_new_is_taken_when_what_was_begun_is_finished_before_partitions_
     assert come_in_order(BatchConsumer.on_partitions_revoked, "super().on_partitions_revoked(revoked)", "self._acks.pop")
 
 
+def test_faust_sleeps_a_second_where_no_partition_may_be_read() -> None:
+    """`BatchConsumer._wait_next_records` comes before that, and asks as it does."""
+    asked = ("self.can_resume_flow", "client_only", "self._get_active_partitions()", "if is_client_only or active_partitions:")
+    assert come_in_order(Consumer._wait_next_records, *asked, "self._getmany(", "self.sleep(1)")
+
+
 def test_what_was_read_is_remembered_in_one_dictionary() -> None:
     """`NoReadOffsets` takes its place before the loop looks at it."""
     assert come_in_order(Consumer._drain_messages, "self._read_offset.__getitem__", "self._read_offset.__setitem__")
