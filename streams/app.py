@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,7 +17,7 @@ from streams.delivery.parked import Parked
 from streams.detect import Detect
 from streams.dispatch import Dispatch
 from streams.engine.batch import BatchSchema
-from streams.engine.consumer import BatchTransport
+from streams.engine.batch_app import BatchApp
 from streams.engine.recovery import AssignedTables
 from streams.engine.stage import Judge, Stage
 from streams.engine.store import choose_store
@@ -67,28 +66,6 @@ STAGES: dict[str, tuple[Topic, ...]] = {
     "dispatch": (DISPATCHES,),
     "release": (EXECUTIONS,),
 }
-
-
-class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete types
-    """Faust with whole-batch delivery. `finish` ends what was begun; nothing new is taken meanwhile."""
-
-    finish: Callable[[], Awaitable[None]]
-
-    async def _consumer_wait_empty(self, consumer: Any, _logger: Any) -> None:
-        """Faust's last step before partitions go, and before it stops: what is done is committed, so nobody repeats it."""
-        await self.finish()
-        await consumer.commit_done()
-
-    def _new_transport(self) -> BatchTransport:
-        return BatchTransport(self.conf.broker_consumer, self)
-
-    async def _on_agent_error(self, agent: Any, error: BaseException) -> None:
-        """Faust would start the agent again, past the batch it failed at: whoever restarts us reads that batch again."""
-        log.error("stage_stopped", topic=agent.name, exc_info=error)
-        os._exit(70)  # EX_SOFTWARE
-
-    def _create_directories(self) -> None:
-        """None: states lie where their stores put them, and Faust's directories would stay empty wherever it was started."""
 
 
 def build_app(settings: Settings, finish: Callable[[], Awaitable[None]]) -> BatchApp:

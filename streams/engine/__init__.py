@@ -4,7 +4,8 @@ What Faust keeps doing: group membership, rebalance, co-partitioned tables with 
 What this room changes: every partition's fetched list of records arrives as ONE message, and the stage that took it
 answers for it with one ack. Per record, nothing of Faust runs.
 
-The life of a batch; the same numbers stand in `consumer_thread.py`, `consumer.py`, `stage.py`, `settling.py`, `writer.py`:
+The life of a batch; the same numbers stand in `consumer_thread.py`, `consumer.py`, `stage.py`, `settling.py`, `writer.py` and
+`batch_app.py`:
 
 1. fetch     The consumer drains what the broker sent; a partition's list becomes one `Batch`. Only what changed since the
              last fetch is asked and answered (`fetch_session.py`).
@@ -42,7 +43,7 @@ to read again whose outcome, the ids being derived, is the same.
 | a rebalance while states are being recovered | nobody hears that the earlier partitions are ready (`recovery.py`) |
 | a commit that is sent again after a rebalance | refused: its offsets are older than the new owner's (`streams/committed.py`) |
 | a rebalance, or a stop in good order | work begun is finished and committed before partitions go; others read the rest |
-| a stop that meets a rebalance | its last commit may be refused: half a second's worth is read again, with the same ids |
+| a stop that meets a rebalance | the group waits for its last commit |
 | a process that slept and lost its partitions | its late state lies behind a newer one; recovery keeps the larger offset |
 | a stage that fails at a record | the process stops: Faust would start the stage again behind the batch |
 | an output that cannot be sent | the process stops; it never goes on past a hole |

@@ -57,6 +57,25 @@ async def test_what_is_done_is_committed_before_partitions_go(
     await broker.check_answers()
 
 
+async def test_a_stop_that_meets_a_rebalance_commits_what_is_done(start_toy: StartToy, feed: Feed, broker: Broker) -> None:
+    """A worker joins while another is stopping and waits for acks: nothing is judged twice."""
+    first = await start_toy()
+    await eventually(lambda: first.partitions, what="the first worker is ready")
+    first.writer.hold()
+    await feed.write(4_000)
+    await eventually(lambda: len(first.judged) == 4, what="the first worker has judged some of every partition")
+    stopping = asyncio.create_task(first.app.stop())
+    starting = asyncio.create_task(start_toy())
+    await eventually(lambda: first.app.rebalancing, what="the rebalance has begun")
+    first.writer.release()
+    await stopping
+    second = await starting
+    await eventually(broker.all_committed, 60, what="everything is committed")
+    assert (first.counts + second.counts)["read"] == 4_000
+    assert (first.counts + second.counts)["skipped"] == 0
+    await broker.check_answers()
+
+
 async def test_what_may_be_read_again_is_read_at_once(
     start_toy: StartToy, feed: Feed, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

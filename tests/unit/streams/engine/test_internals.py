@@ -42,7 +42,8 @@ def test_the_versions_are_those_the_engine_was_read_against() -> None:
         (Recovery, ["on_recovery_completed"]),
         (TableManager, ["recovery"]),
         (Store, ["apply_changelog_batch", "on_recovery_completed"]),
-        (faust.App, ["_new_transport", "_create_directories", "_on_agent_error", "_consumer_wait_empty"]),
+        (faust.App, ["_new_transport", "_create_directories", "_on_agent_error", "_consumer_wait_empty",
+                     "_on_partitions_revoked", "_stop_consumer", "should_stop"]),
     ],
 )  # fmt: skip
 def test_what_the_engine_overrides_or_calls_is_there(owner: type, names: list[str]) -> None:

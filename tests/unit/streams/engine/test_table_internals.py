@@ -84,6 +84,8 @@ def test_nothing_new_is_taken_when_what_was_begun_is_finished_before_partitions_
     """`BatchApp` finishes and commits there, while the offsets that are acked are still known."""
     halted = ("consumer.stop_flow)()", "self.flow_control.suspend)()", "self.flow_control.clear)()", "_consumer_wait_empty)(")
     assert come_in_order(App._on_partitions_revoked, *halted)
+    assert come_in_order(App._on_partitions_revoked, "if self.should_stop:", "return self._on_rebalance_when_stopped()")
+    assert come_in_order(App.on_stop, "self._stop_consumer()")
     halted = ("consumer.stop_flow()", "self.flow_control.suspend()", "self.flow_control.clear()", "_consumer_wait_empty(")
     assert come_in_order(App._stop_consumer, *halted)
     assert come_in_order(BatchConsumer.on_partitions_revoked, "super().on_partitions_revoked(revoked)", "self._acks.pop")
