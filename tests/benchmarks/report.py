@@ -97,7 +97,7 @@ def _match(match: Match) -> str:
         "40 % ask for one equality, 30 % for an equality and a range, 20 % for `in` and a range, 10 % for a rare id. "
         "The bare loop, which matches nothing, ran before each lap.\n\n"
     )
-    return "## Detect and match together\n\n" + told + _table(head, rows) + _when(match.conditions)
+    return f"## Detect and match together, {match.records:,} prices\n\n" + told + _table(head, rows) + _when(match.conditions)
 
 
 def _matcher(matcher: Matcher) -> str:
