@@ -50,7 +50,7 @@ SESSION_TIMEOUT_SECONDS = 10.0
 GROUP_HEARTBEAT_SECONDS = 0.5
 """How soon a worker hears that the group rebalances: events wait so long, at most, when a worker joins or leaves."""
 COMMIT_SECONDS = 0.5
-"""How often offsets are committed: what a successor reads again, and skips, is at most this much."""
+"""How often offsets are committed: what the successor of a killed worker reads again, and skips, is at most this much."""
 BUFFERED_BATCHES = 16
 """Batches an agent's queue holds before its partitions are fetched no further: enough for every partition to have one."""
 
@@ -70,7 +70,8 @@ STAGES: dict[str, tuple[Topic, ...]] = {
 
 def build_app(settings: Settings, finish: Callable[[], Awaitable[None]]) -> BatchApp:
     """The Faust app, without agents. It makes no topics: `touchline topics create` has."""
-    app = BatchApp(
+    return BatchApp(
+        finish,
         id=settings.group,
         broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
@@ -88,8 +89,6 @@ def build_app(settings: Settings, finish: Callable[[], Awaitable[None]]) -> Batc
         web_enabled=False,
         table_standby_replicas=settings.standbys,
     )
-    app.finish = finish
-    return app
 
 
 class Worker:
@@ -157,7 +156,7 @@ class Worker:
         stopping.cancel()
         await self._clock.stop()
         await self.app.stop()
-        await self._dispatch.close()
+        await self._dispatch.abandon()
         await self.rows.stop()
         await self.writer.stop()
         await self.pulse.stop()

@@ -95,18 +95,26 @@ class Dispatch:
 
     async def finish(self) -> None:
         """Let calls end and park what is not over, before partitions go: whoever has them next repeats no call that ended."""
-        await self._stop_looking()
-        await self._lanes.halt(CALLS_END_SECONDS)
-        await self._lanes.stop()
+        await self._stop(CALLS_END_SECONDS)
         for delivery in self._held:
             if not delivery.ended and not delivery.parked:
                 self._park(delivery)
-        await self.abandon()
+        await self._forget()
 
     async def abandon(self) -> None:
         """Stop all that is under way: the partitions are somebody else's, who will inject again, with the same keys."""
-        await self._stop_looking()
-        await self._lanes.stop()
+        await self._stop()
+        await self._forget()
+
+    async def _stop(self, calls_end_seconds: float = 0) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._looking
+            self._looking = None
+        await self._lanes.stop(calls_end_seconds)
+
+    async def _forget(self) -> None:
         await self._reports.drain()  # what it leads to is written after it
         await self._parking.drain()
         self._held.clear()
@@ -114,17 +122,6 @@ class Dispatch:
         self._taken_up.clear()
         self._held_bytes = self._unacked = 0
         self._room.set()
-
-    async def close(self) -> None:
-        """Hang up."""
-        await self.abandon()
-
-    async def _stop_looking(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._looking
-            self._looking = None
 
     def _has_room(self) -> bool:
         has_few = self._unacked < READ_AHEAD and len(self._held) < self._waiting_max

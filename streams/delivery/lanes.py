@@ -36,7 +36,7 @@ class Lanes:
         self._couriers: dict[str, Courier] = {}
         self._retired: list[Courier] = []
         """Those of rows that are others now, until their last calls are through."""
-        self._halted = False
+        self._stopping = False
 
     def enter(self, delivery: Delivery) -> None:
         """Take a dispatch. A cancel concerns only its own inject: it has no place behind others."""
@@ -74,29 +74,24 @@ class Lanes:
                 self._give_up_on(courier)
         self._retired = [courier for courier in self._retired if courier.calls]
 
-    async def halt(self, seconds: float) -> None:
-        """Begin no more calls until `stop`, and give those that are under way so long to end."""
-        self._halted = True
-        couriers = [*self._couriers.values(), *self._retired]
-        for courier in couriers:
-            courier.ready.clear()
-        calls = [call for courier in couriers for call in courier.calls]
-        if calls:
-            await asyncio.wait(calls, timeout=seconds)
-
-    async def stop(self) -> None:
-        """End all that is under way, and forget all that waits."""
+    async def stop(self, calls_end_seconds: float = 0) -> None:
+        """Begin no more calls, give those under way so long to end, cut off the others, and forget all that waits."""
+        self._stopping = True
         for lane in self._lanes.values():
             if lane.timer is not None:
                 lane.timer.cancel()
         couriers = [*self._couriers.values(), *self._retired]
-        self._halted = False
+        for courier in couriers:
+            courier.ready.clear()
+        calls = [call for courier in couriers for call in courier.calls]
+        if calls and calls_end_seconds:
+            await asyncio.wait(calls, timeout=calls_end_seconds)
         self._lanes.clear()
         self._couriers.clear()
         self._retired.clear()
         self._endings.injects.clear()
-        # All before the loop comes round: a call that ended meanwhile would send its lane to a new courier, whom nobody stops.
         await asyncio.gather(*[courier.stop() for courier in couriers])
+        self._stopping = False
 
     def _join(self, key: bytes, delivery: Delivery) -> None:
         lane = self._lanes.get(key)
@@ -109,8 +104,8 @@ class Lanes:
     def _route(self, lane: Lane) -> None:
         """Its first dispatch goes to a courier, or waits until it is due; one that no hub takes is over."""
         lane.offered = False
-        if self._halted:
-            return
+        if self._stopping:
+            return  # to a new courier, whom nobody would stop
         if lane.timer is not None:
             lane.timer.cancel()
             lane.timer = None

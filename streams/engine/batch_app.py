@@ -15,12 +15,11 @@ log = structlog.get_logger()
 
 
 class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete types
-    """`finish` ends what was begun; nothing new is taken meanwhile."""
+    """`finish` ends what was begun; nothing new is taken meanwhile. The options are Faust's."""
 
-    finish: Callable[[], Awaitable[None]]
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, finish: Callable[[], Awaitable[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._finish = finish
         self._let_go = asyncio.Event()
 
     async def _on_partitions_revoked(self, revoked: Any) -> None:
@@ -38,7 +37,7 @@ class BatchApp(faust.App):  # type: ignore[misc]  # faust ships no complete type
 
     async def _consumer_wait_empty(self, consumer: Any, _logger: Any) -> None:
         """Faust's last step before partitions go, and before it stops: what is done is committed, so nobody repeats it."""
-        await self.finish()
+        await self._finish()
         await consumer.commit_done()
 
     def _new_transport(self) -> BatchTransport:

@@ -91,7 +91,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]  # faust ships no complete 
         """Step 1. Where no partition may be read Faust looks again after a second, and events wait so long for a rebalance."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        if not self.app.client_only and not self._get_active_partitions():
+        if not self._get_active_partitions():
             await self.sleep(UNREADABLE_SECONDS)
             return {}, set()
         found: tuple[dict[TP, Batch] | None, set[TP] | None] = await super()._wait_next_records(timeout)

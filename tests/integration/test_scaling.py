@@ -3,7 +3,10 @@
 import asyncio
 import threading
 import time
+from asyncio.subprocess import Process
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 
 import msgspec
@@ -63,6 +66,17 @@ async def share_the_work(settings: Settings, workers: int) -> None:
     await eventually(shared, 60, f"{workers} workers share the partitions")
 
 
+@asynccontextmanager
+async def successor(settings: Settings, first: Process) -> AsyncIterator[None]:
+    """A worker that joins the first one, which then stops in good order; it has everything, until the block ends."""
+    async with worker(settings):
+        await share_the_work(settings, 2)
+        first.terminate()
+        assert await first.wait() == 0
+        await share_the_work(settings, 1)
+        yield
+
+
 async def dispatched(settings: Settings) -> Counter[str]:
     """How often each execution is on the dispatches' topic."""
     return Counter(decode_dispatch(record.value).inject.execution_id for record in await records(settings, DISPATCHES))
@@ -75,11 +89,7 @@ async def test_workers_that_join_and_leave_in_good_order_make_nothing_fire_twice
     async with worker(installation) as first:
         await share_the_work(installation, 1)
         feeding = asyncio.create_task(feed(installation, ended))
-        async with worker(installation):
-            await share_the_work(installation, 2)
-            first.terminate()
-            assert await first.wait() == 0
-            await share_the_work(installation, 1)
+        async with successor(installation, first):
             ended.set()
             written = await feeding
 
@@ -106,11 +116,7 @@ async def test_workers_that_join_and_leave_in_good_order_call_no_hub_twice(insta
             await share_the_work(installation, 1)
             sending = asyncio.create_task(send_on(line, ended))
             await eventually(lambda: hub.received, what="it is at work")
-            async with worker(installation):
-                await share_the_work(installation, 2)
-                first.terminate()
-                assert await first.wait() == 0
-                await share_the_work(installation, 1)
+            async with successor(installation, first):
                 ended.set()
                 sent = await sending
                 await eventually(lambda: len(hub.received) >= len(sent), 60, "the hub has heard of all")

@@ -87,11 +87,11 @@ class Toy:
         self.counts: Counter[str] = Counter()
         self.judged: Counter[int] = Counter()
         self.writer = HeldWriter(settings)
-        self.app = build_app(settings, self._finish)
+        self.stage = Stage(EVENTS, self.writer, self.judge, self.counts, self.ready)
+        self.app = build_app(settings, self.stage.drain)
         self.table: StateTable[Tally] = StateTable(
             self.app, "edges", settings.partitions, Tally, choose_store(settings), by_age=True
         )
-        self.stage = Stage(EVENTS, self.writer, self.judge, self.counts, self.ready)
         topic = self.app.topic(EVENTS.full_name(settings), schema=BatchSchema())
         self.app.agent(topic, name="toy")(self.stage.run)
         self._answers = CROSSINGS.full_name(settings)
@@ -158,9 +158,6 @@ class Toy:
             partition = self.table.partition(number)
             found |= {key: partition[key] for key in partition}
         return found
-
-    async def _finish(self) -> None:
-        await self.stage.drain()
 
 
 class Report(msgspec.Struct):
