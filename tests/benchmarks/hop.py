@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from tests.acceptance.installation import command_environment
 from tests.benchmarks.broker import Broker
 from tests.benchmarks.feed import PARTITIONS
-from tests.benchmarks.whole import percentile
+from tests.benchmarks.whole import WARM_UP_SHARE, percentile
+from tests.waiting import eventually
 from touchline.stack.guardian import start_guarded
 
-WARM_UP_SHARE = 0.2
 READY_SECONDS = 30.0
 ARRIVED_SECONDS = 30.0
 
@@ -33,7 +33,7 @@ class Hop(msgspec.Struct):
 
 
 async def measure_hop(bootstrap_servers: str, events_per_second: int, seconds: int, scratch: Path) -> Hop:
-    """Each record at its time, whether or not those before it have come. Raises TimeoutError when they do not."""
+    """Each record at its time, whether or not those before it have come. Raises AssertionError when not all do."""
     come, go = (f"hop-{which}-{uuid.uuid4().hex[:8]}" for which in ("come", "go"))
     async with Broker(bootstrap_servers) as broker:
         await broker.make_topic(come)
@@ -67,14 +67,10 @@ class _Run:
         events, began = events_per_second * seconds, time.monotonic()
         sent_at = [0.0] * events
         for number in range(events):
-            delay = began + number / events_per_second - time.monotonic()
-            if delay > 0:
-                await asyncio.sleep(delay)
+            await asyncio.sleep(began + number / events_per_second - time.monotonic())  # at once when that is past
             sent_at[number] = time.monotonic()
             await self._send(number)
-        async with asyncio.timeout(ARRIVED_SECONDS):
-            while not self._arrived_at.keys() >= set(range(events)):
-                await asyncio.sleep(0.05)
+        await eventually(lambda: len(self._arrived_at) == PARTITIONS + events, ARRIVED_SECONDS, "all have come")
         took_ms = [(self._arrived_at[n] - sent_at[n]) * 1000 for n in range(int(events * WARM_UP_SHARE), events)]
         return Hop(events_per_second, percentile(took_ms, 0.5), percentile(took_ms, 0.99))
 
@@ -87,11 +83,9 @@ class _Run:
 
     async def _answered(self) -> None:
         """Return when the loop is at work in every partition."""
-        async with asyncio.timeout(READY_SECONDS):
-            for number in range(-PARTITIONS, 0):
-                await self._send(number)
-            while len(self._arrived_at) < PARTITIONS:
-                await asyncio.sleep(0.05)
+        for number in range(-PARTITIONS, 0):
+            await self._send(number)
+        await eventually(lambda: len(self._arrived_at) == PARTITIONS, READY_SECONDS, "the bare loop is at work")
 
     async def _send(self, number: int) -> None:
         await self._producer.send(self._topic, str(number).encode(), partition=number % PARTITIONS)

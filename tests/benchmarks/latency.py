@@ -8,11 +8,10 @@ from typing import NamedTuple
 import msgspec
 
 from tests.benchmarks.results import Pace
-from tests.benchmarks.whole import Hub, Whole, percentile
+from tests.benchmarks.whole import WARM_UP_SHARE, Hub, Whole, percentile
 
 SECONDS = 20
-"""Length of one pace; its first fifth warms up and is not counted."""
-WARM_UP_SHARE = 0.2
+"""Length of one pace; its beginning warms up and is not counted (WARM_UP_SHARE)."""
 DRAIN_SECONDS = 180.0
 """How long injects may come after the last event; what has not come by then is missing."""
 QUIET_SECONDS = 10.0

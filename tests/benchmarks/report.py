@@ -244,7 +244,7 @@ def _figures(lap: Lap) -> tuple[str, str]:
     return f"{lap.records_per_second:,.0f}{failed}", f"{lap.records_per_cpu_second:,.0f}"
 
 
-def _ratio(value: float) -> str:
+def _ratio(value: float | None) -> str:
     return f"{value:.2f}" if value else ""
 
 

@@ -176,10 +176,15 @@ def write_results(path: Path, results: Results) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
-def ratio(laps: list[Lap], others: list[Lap], measure: str = "records_per_second") -> float:
-    """The median of the rounds' ratios, since a machine's pace changes between rounds; 0 when a lap failed or none was run."""
+def ratio(laps: list[Lap], others: list[Lap], measure: str = "records_per_second") -> float | None:
+    """The median of the rounds' ratios, since a machine's pace changes between rounds.
+
+    0 when one of the laps failed; None when one of the others did, or none was run.
+    """
     pairs = [(getattr(lap, measure), getattr(other, measure)) for lap, other in zip(laps, others, strict=False)]
-    return median(ours / theirs for ours, theirs in pairs) if pairs and all(theirs for _, theirs in pairs) else 0.0
+    if not pairs or not all(theirs for _, theirs in pairs):
+        return None
+    return median(ours / theirs for ours, theirs in pairs) if all(ours for ours, _ in pairs) else 0.0
 
 
 def middle(laps: list[Lap]) -> Lap:

@@ -48,7 +48,7 @@ def _detect(detect: Detect) -> Iterator[Target]:
         ("detect to plain Faust, records/s", 40, "records_per_second", PLAIN_FAUST),
     ):
         found = ratio(laps_of(detect, TOUCHLINE), laps_of(detect, other), measure)
-        if found:
+        if found is not None:
             yield _at_least(what, bound, found)
 
 
@@ -57,7 +57,7 @@ def _match(match: Match) -> Iterator[Target]:
     what = f"detect and match, {size.triggers:,} triggers, to the bare loop"
     for workers, laps in (("one worker", size.touchline), ("two workers", size.two_workers)):
         found = ratio(laps, size.bare)
-        if found:
+        if found is not None:
             yield _at_least(f"{what}, {workers}", 0.5, found)
 
 

@@ -15,6 +15,8 @@ from tests.acceptance.installation import Command
 from tests.benchmarks.lean_http import LeanClient, LeanServer, json_answer
 from touchline.addresses import Addresses
 
+WARM_UP_SHARE = 0.2
+"""How much of a pace warms up, and is not counted."""
 NO_QUOTA = {"TOUCHLINE_WORKSPACE_MAX_TRIGGERS": "10000000"}
 """All rows of a benchmark lie in one workspace."""
 

@@ -1,4 +1,4 @@
-"""The bare hop: one aiokafka consumer and one producer, each record out as it came: a hop with nothing around it."""
+"""The bare hop: one aiokafka consumer and one producer, each record out as it came, and nothing around them."""
 
 import os
 
