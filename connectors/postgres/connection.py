@@ -30,6 +30,8 @@ async def connected(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
             "application_name": "touchline-connect",
             "TimeZone": "UTC",
             "DateStyle": "ISO",
+            # A plan made once, while a table was empty, reads all of it for every batch until it is analysed a minute later.
+            "plan_cache_mode": "force_custom_plan",
             # A host that vanished leaves its lock behind until the server finds out: in 25 seconds, not in two hours.
             "tcp_keepalives_idle": "10",
             "tcp_keepalives_interval": "5",

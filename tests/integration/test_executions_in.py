@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
 from typing import Any
 
 import asyncpg
@@ -412,6 +413,23 @@ async def test_a_topic_made_anew_is_projected_from_its_start(
     async with running(ExecutionsIn(installation)):
         await settled(database, producer, installation, "t")
     assert await row(database, "e3")
+
+
+async def test_rows_are_found_by_their_index_before_postgres_has_analysed_them(
+    installation: Settings, database: asyncpg.Connection
+) -> None:
+    """A plan made while the table was empty would read all of it for every batch, for the minute until it is analysed."""
+    few, many = 5, 5_000
+    ends = accumulate([few] * 10 + [many] + [few] * 20)
+    async with connected(installation) as connection:
+        await connection.execute("ALTER TABLE executions SET (autovacuum_enabled = false)")
+        await begin_positions(connection, {}, "cluster", {0: 0})
+        for first, end in pairwise([0, *ends]):
+            told = [Told(Execution(f"e{offset}", "t", Status.PENDING, 1), 0, offset) for offset in range(first, end)]
+            await project(connection, told, {0: end}, kept_ms=10**15)
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+    read = await database.fetchval("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'executions'::regclass")
+    assert read < many
 
 
 async def test_two_who_project_the_same_row_at_once_lose_nothing(installation: Settings) -> None:
