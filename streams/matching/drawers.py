@@ -62,13 +62,12 @@ class ByValue(Drawers):
     def sift(self, payloads: Sequence[dict[str, Any]]) -> list[int] | None:
         """Which of these payloads lead to a row, by their numbers; None: it takes a closer look.
 
-        Raises AttributeError for a payload that is no object, TypeError for a value that is no scalar.
+        May raise TypeError for a payload that is no object, and does for a value that is no scalar.
         """
         name, contents = self.field.name, self.contents
         if name is None or _TRUE in contents or _FALSE in contents:  # true would be looked for as if it were 1
             return None
-        values = [payload.get(name, MISSING) for payload in payloads]
-        return [number for number, held in enumerate(map(contents.get, values)) if held is not None]
+        return [number for number, payload in enumerate(payloads) if name in payload and payload[name] in contents]
 
     def gather(self, payload: dict[str, Any], matched: list[str], known: Known) -> None:
         """One look. Written out, since every event comes by here."""

@@ -127,7 +127,7 @@ class Index:
         try:
             for place in places:
                 found.update(place.sift(payloads) if isinstance(place, Shelf) else range(len(payloads)))
-        except (AttributeError, TypeError):  # a payload that is no object, a value that is no scalar
+        except TypeError:  # a payload that is no object, a value that is no scalar
             return range(len(payloads))
         return sorted(found)
 
