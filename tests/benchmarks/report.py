@@ -155,7 +155,7 @@ def _latency(latency: Latency) -> str:
     if hops:
         told += (
             f" For comparison, from a producer through a bare loop to a consumer on the same broker: {', '.join(hops)}; "
-            "an event takes three such hops and two HTTP calls. The promises suppose a machine where one is 2.5 ms."
+            "that is two topics written and read; an event takes three, and two HTTP calls. The promises suppose 2.5 ms for it."
         )
     told += "\n\n"
     return "## From POST to inject\n\n" + told + _table(head, rows) + _when(latency.conditions)
