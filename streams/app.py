@@ -176,9 +176,10 @@ class Worker:
 
     async def _on_settled(self, _app: Any, **_: Any) -> None:
         await self._dispatch.abandon()
+        ends = await self._ends(DISPATCHES)
         if not self.app.consumer.is_assigned():
             return  # the next rebalance has begun meanwhile
-        self._dispatch.take_up(self._partitions(DISPATCHES))
+        self._dispatch.take_up(ends)
         self._gate.settle(self._partitions(FIRINGS))
         self.pulse.beat()
 
@@ -186,6 +187,12 @@ class Worker:
         """Which partitions of a topic this process has."""
         name = topic.full_name(self.settings)
         return sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == name)
+
+    async def _ends(self, topic: Topic) -> dict[int, int]:
+        """The end of each of them."""
+        name, consumer = topic.full_name(self.settings), self.app.consumer
+        ends = await consumer.highwaters(*[tp for tp in consumer.assignment() if tp.topic == name])
+        return {tp.partition: ends[tp] or 0 for tp in sorted(ends)}
 
     def _describe(self, heartbeat: Heartbeat) -> None:
         heartbeat.counts = dict(self.counts)

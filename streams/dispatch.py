@@ -7,7 +7,7 @@ batch is held. streams/delivery has the protocol and its pieces; this is the sta
 import asyncio
 import os
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -65,6 +65,7 @@ class Dispatch:
         self._room = asyncio.Event()
         self._tickets: deque[Ticket] = deque()
         self._taken_up: dict[int, frozenset[int]] = {}
+        self._inherited: Mapping[int, int] = {}
         self._looking: asyncio.Task[None] | None = None
 
     async def run(self, stream: Any) -> None:
@@ -78,11 +79,12 @@ class Dispatch:
             if self._looking is not None and is_current(event):
                 self._take(event)
 
-    def take_up(self, partitions: Collection[int]) -> None:
+    def take_up(self, partitions: Mapping[int, int]) -> None:
         """Go on with what is parked in these partitions, which are this worker's now, before anything new of them is read.
 
-        Nothing may be under way: what was, `abandon` stops.
+        With each comes its end: whoever had it before has read no further. Nothing may be under way: what was, `abandon` stops.
         """
+        self._inherited = partitions
         for number in partitions:
             taken = self._parking.take_over(number)
             self._taken_up[number] = frozenset(delivery.offset for delivery in taken)
@@ -131,6 +133,7 @@ class Dispatch:
         batch: Batch = event.message.value
         ticket = Ticket(event, asyncio.get_running_loop().time())
         taken_up = self._taken_up.get(batch.partition, frozenset())
+        inherited = self._inherited.get(batch.partition, 0)
         for record in batch:
             if record.offset in taken_up:
                 self._counts["dispatch.repeated"] += 1  # it is on its way, or over, since the table was read
@@ -140,6 +143,7 @@ class Dispatch:
             except ValueError as error:
                 delivery = self._bury(batch, record, ticket.taken_at, str(error))
             delivery.ticket = ticket
+            delivery.inherited = delivery.offset < inherited
             ticket.deliveries.append(delivery)
         self._counts["dispatch.read"] += batch.records
         ticket.left = len(ticket.deliveries)

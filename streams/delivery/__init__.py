@@ -22,6 +22,7 @@ the input and with the attempts counted so far, before it reads the partition's 
 | --- | --- |
 | a rebalance, or a stop in good order, while a call is under way | it ends first; one that takes too long is made again |
 | killed while a call is under way | it is read again, or taken up again; the hub knows the Idempotency-Key |
+| killed while a call is under way, and its cancel comes before the next | the hub is told: it may have what it is to end |
 | killed between 4 and 5 | it is taken up, the hub gives the same answer to the same key, and it is reported once more |
 | killed between parking (5) and 6 | the record is read again, and is known by its offset: it is not called twice at once |
 | killed between 5 and 6 of a dropped one | the cancel is read again, and finds nothing to drop: the hub is told |

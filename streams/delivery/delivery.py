@@ -75,6 +75,7 @@ class Delivery:
         "flying",
         "headers",
         "heading",
+        "inherited",
         "key",
         "offset",
         "parked",
@@ -99,6 +100,8 @@ class Delivery:
         self.ticket: Ticket | None = None
         self.cancel: Delivery | None = None
         """The cancel that came while this inject was under way."""
+        self.inherited = False
+        """Whether another worker may have called a hub with it, without a trace: one that was killed, say."""
         self.parked = False
         self.flying = False
         self.ended = False
@@ -131,6 +134,7 @@ def revive(partition: int, key: bytes, state: Parked, now_ms: int) -> Delivery:
     offset, key_of_record = read_parked_key(key)
     delivery = Delivery(partition, offset, key_of_record, value, decode_heading(value), at)
     delivery.value = None
+    delivery.inherited = True
     delivery.headers = list(state.headers)
     delivery.attempts = state.attempts
     # Bounded: who wrote it may have had another clock.

@@ -56,10 +56,11 @@ class Endings:
     def drop(self, delivery: Delivery, by: Delivery) -> None:
         """Its execution was cancelled before a hub took it: nothing is told of it.
 
-        One that was never tried can be at no hub, so that with it the cancel is over too, once both are forgotten.
+        One that was never tried, here or elsewhere, can be at no hub, so that with it the cancel is over too, once both are
+        forgotten.
         """
         self._leave(delivery, "dropped")
-        if delivery.attempts:
+        if delivery.attempts or delivery.inherited:
             self._parking.forget(delivery, delivery)
         else:
             self._leave(by, "cancelled")

@@ -1,6 +1,7 @@
 """The stage dispatch as a process, with a real broker and real hubs: who waits for whom, and what outlives a kill."""
 
 import signal
+import threading
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -188,6 +189,30 @@ async def test_a_hub_that_says_when_is_called_then_and_a_cancel_waits_for_nothin
             await eventually(forgotten, 30, "nothing is parked any more")
             assert await line.statuses(tried, untried, kept) == [[], [], ["RUNNING"]]
             assert await line.dead() == []
+
+
+async def test_a_cancel_reaches_the_hub_that_a_killed_worker_had_called(installation: Settings) -> None:
+    """Nobody knows of a call that a kill ended: the hub may have it, and is told, though the next worker never called it."""
+    killed = threading.Event()
+
+    def answer(received: Received) -> Answer:
+        if not received.path.endswith("/cancel"):
+            killed.wait(DELIVERED_SECONDS)
+        return COMPLETED
+
+    with Receiver(answer=answer) as receiver:
+        async with Line(installation) as line:
+            await line.register("hub", receiver.base_url)
+            async with worker(installation) as first:
+                called = await line.send("hub", "busy")
+                await eventually(lambda: injects(receiver), DELIVERED_SECONDS, "the call is under way")
+                first.kill()
+            killed.set()
+            await line.send("hub", "busy", execution_id=called, message="too slow", cancel=True)
+            async with worker(installation):
+                await eventually(lambda: cancels(receiver), DELIVERED_SECONDS, "the hub is told")
+                assert [one.body for one in cancels(receiver)] == [told(called, "too slow")]
+        assert len(injects(receiver)) == 1
 
 
 def told(execution_id: str, reason: str) -> dict[str, Any]:
