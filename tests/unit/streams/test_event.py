@@ -1,5 +1,7 @@
 """Events: what is read, what is refused, and ids that follow from what they stand for."""
 
+import uuid
+
 import pytest
 
 from streams.errors import InvalidEvent
@@ -37,6 +39,8 @@ def test_the_key_is_the_source_or_source_and_subject_when_spread() -> None:
 def test_derived_ids_never_change() -> None:
     """An id is a function of its parts alone, on every machine and in every version."""
     assert derived_id("execution", "t", "e") == "a689869d-9825-5df5-8157-f24ae679e56a"
+    namespace = uuid.UUID("6a0b7d52-3a55-5d3c-9d0a-5a2f6f1d7c11")
+    assert derived_id("goal", "Türkiye\x00日本") == str(uuid.uuid5(namespace, "goal\x1fTürkiye\x00日本"))
 
 
 def test_only_the_holder_of_the_key_signs() -> None:
